@@ -1,0 +1,141 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "lib/base/bytes.hpp"
+#include "lib/base/dtype.hpp"
+#include "lib/base/philox.hpp"
+#include "lib/base/spec.hpp"
+
+namespace gossamer {
+
+/// A run of a tensor's elements, in the caller's memory.
+struct Chunk {
+  std::byte* data = nullptr;
+  std::size_t count = 0;   ///< elements
+  std::size_t offset = 0;  ///< of the first element, in the tensor
+
+  template <typename T>
+  [[nodiscard]] std::span<T> as() const noexcept {
+    return {reinterpret_cast<T*>(data), count};
+  }
+  [[nodiscard]] std::span<float> floats() const noexcept { return as<float>(); }
+};
+
+/// What a codec may know about the call it works for.
+struct StepContext {
+  RandomStream shared;  ///< same on all ranks: index choices, warm starts
+  RandomStream own;     ///< differs per rank: stochastic rounding
+  int ranks = 1;
+};
+
+/// What the three kinds of codec have in common. One object per tensor, used by one thread at a time.
+///
+/// Lossy codecs see float32 only (the library stages other types); `identity` sees the tensor's own type.
+class TensorCodec {
+ public:
+  virtual ~TensorCodec() = default;
+  /// Registry name plus layout version ("int8.1"): changes whenever the payload's or the saved state's layout does.
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  /// Memory that must outlive a call and goes into `goss_tensor_save` (a warm start); empty when there is none.
+  [[nodiscard]] virtual std::span<float> state() noexcept = 0;
+  /// Back to the state of a new object.
+  virtual void reset() = 0;
+};
+
+/// Re-encode: a hop decodes the incoming partial sum, adds this rank's values and encodes again.
+///
+/// Payloads are self-describing and decoded without trust: any bytes either decode to `out.count` values or throw
+/// `corrupt`; an encoder's output never depends on anything but its arguments, begin() and its options.
+class Codec : public TensorCodec {
+ public:
+  /// Upper bound on the bytes of encode() (and merge(), finish()) for `count` values.
+  [[nodiscard]] virtual std::size_t max_payload(std::size_t count) const noexcept = 0;
+  /// Bytes a payload of `count` values usually has; sizes segments, nothing else.
+  [[nodiscard]] virtual std::size_t typical_payload(std::size_t count) const noexcept = 0;
+  /// Once per call, before any encode(): statistics over this rank's whole tensor (threshold, norm).
+  virtual void begin(Chunk tensor, const StepContext& context) = 0;
+  /// The payload of `chunk`, in `slot` (at least max_payload(chunk.count) bytes, 64-byte aligned) or, for an
+  /// InPlaceCodec, in the chunk's own memory. Values are finite. Deterministic.
+  virtual Bytes encode(Chunk chunk, MutableBytes slot) = 0;
+  /// out += scale · decode(payload). Throws `corrupt` before writing out of bounds; `out` is then unspecified.
+  virtual void accumulate(Bytes payload, float scale, Chunk out) const = 0;
+};
+
+/// Payloads add up without decoding: shared-scale integers, sorted sparse unions. No loss after the first encode.
+class MergeableCodec : public Codec {
+ public:
+  /// payload ⊕ payload of `count` values into `slot`. decode(merge(a, b)) = decode(a) + decode(b) exactly up to float
+  /// addition.
+  virtual Bytes merge(Bytes a, Bytes b, std::size_t count, MutableBytes slot) const = 0;
+};
+
+/// The payload is the values themselves: hops send from and receive into the tensor.
+class InPlaceCodec : public Codec {
+ public:
+  /// values = (values + payload) · scale, and whether every result is finite. The last hop of a sum.
+  virtual bool finish(Bytes payload, double scale, Chunk values) const = 0;
+  /// values *= scale, and whether every result is finite: a sum of one rank.
+  virtual bool rescale(double scale, Chunk values) const = 0;
+  /// Makes the first value NaN: marks a segment that is not finite so that readers need to look at one value only.
+  virtual void mark_nonfinite(Chunk values) const noexcept = 0;
+  [[nodiscard]] virtual bool marked_nonfinite(Chunk values) const noexcept = 0;
+};
+
+/// Linear rounds: the tensor is projected to a small dense vector, the vectors are summed over the ranks, the sum is
+/// handed back. Rounds run in order; round r + 1 may depend on absorb(r).
+class LinearCodec : public TensorCodec {
+ public:
+  [[nodiscard]] virtual int rounds() const noexcept = 0;
+  /// Floats in the vector of `round`.
+  [[nodiscard]] virtual std::size_t round_count(int round) const noexcept = 0;
+  /// Codec spec with which the round's vectors travel: "identity", "fp16" or "bf16".
+  [[nodiscard]] virtual std::string_view wire() const noexcept = 0;
+  /// Once per call. `tensor` stays valid and unchanged until the last round is absorbed.
+  virtual void begin(Chunk tensor, const StepContext& context) = 0;
+  /// This rank's elements [offset, offset + out.size()) of the vector of `round`. Each element is asked for once, in
+  /// any order, when its hop needs it.
+  virtual void project(int round, std::size_t offset, std::span<float> out) = 0;
+  /// The vector of `round`, summed over all ranks; the same bits everywhere.
+  virtual void absorb(int round, std::span<const float> sum) = 0;
+  /// Elements [offset, offset + out.size()) of what the ranks agree the *sum* is.
+  virtual void reconstruct(std::size_t offset, std::span<float> out) const = 0;
+};
+
+/// Codecs whose ranks must agree on maxima before they encode derive from this too.
+class SharedMaxima {
+ public:
+  virtual ~SharedMaxima() = default;
+  /// After begin(): this rank's values, none negative. The caller replaces each by the maximum over all ranks before
+  /// encode().
+  [[nodiscard]] virtual std::span<float> maxima() noexcept = 0;
+};
+
+/// One line of the registry.
+struct CodecEntry {
+  std::string_view name;
+  std::string_view summary;   ///< one line for `gossamer info`
+  bool error_feedback;        ///< default of ef=
+  bool needs_matrix;          ///< tensors of fewer than two dimensions go through uncompressed
+  std::span<const Key> keys;  ///< besides ef
+  std::unique_ptr<TensorCodec> (*make)(const Options& options, const Shape& shape);
+};
+
+std::span<const CodecEntry> codecs() noexcept;
+
+/// What a codec spec means for a tensor of a given shape.
+struct CodecChoice {
+  std::unique_ptr<TensorCodec> codec;
+  bool error_feedback = false;
+  std::string spec;  ///< the spec in force: "identity" when the tensor goes through uncompressed
+};
+
+/// Throws `argument` for an unknown codec, key or value. A matrix codec on a tensor of fewer than two dimensions, and
+/// any codec on fewer than `min_compress` elements, is `identity` (after the spec has been checked).
+CodecChoice make_codec(std::string_view spec, const Shape& shape, std::size_t min_compress = 0);
+
+}  // namespace gossamer

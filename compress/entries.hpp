@@ -1,0 +1,10 @@
+#pragma once
+
+#include "compress/codec.hpp"
+
+/// One function per codec source file; `registry.cpp` lists them.
+namespace gossamer {
+
+CodecEntry identity_entry() noexcept;
+
+}  // namespace gossamer

@@ -40,13 +40,15 @@ std::uint64_t host_identity() {
 using TopologyHandle = std::unique_ptr<hwloc_topology, decltype(&hwloc_topology_destroy)>;
 using BitmapHandle = std::unique_ptr<hwloc_bitmap_s, decltype(&hwloc_bitmap_free)>;
 
-// Processing units and NUMA nodes are always discovered; everything else (caches, cores, devices) is filtered out
-// because it would be most of the loading time.
+// Processing units and NUMA nodes are always discovered; everything else (caches, cores, devices) is filtered out to
+// save time. hwloc's x86 backend is left out because it moves the calling thread over every core of the machine, which
+// takes longest where all cores are busy; the operating system's own backend knows the NUMA nodes.
 TopologyHandle load_numa_nodes() {
   hwloc_topology_t raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) return {nullptr, hwloc_topology_destroy};
   TopologyHandle topology(raw, hwloc_topology_destroy);
   hwloc_topology_set_all_types_filter(raw, HWLOC_TYPE_FILTER_KEEP_NONE);
+  hwloc_topology_set_components(raw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
   if (hwloc_topology_load(raw) != 0) topology.reset();
   return topology;
 }

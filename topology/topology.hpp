@@ -64,9 +64,11 @@ class Topology {
 
   /// Everybody this rank exchanges messages with, ascending; never itself.
   [[nodiscard]] std::vector<int> neighbours(int rank) const;
-  /// Row `rank` of the mixing matrix (Metropolis–Hastings weights) in gossip round `round`.
+  /// Row `rank` of the mixing matrix in gossip round `round`: Metropolis–Hastings weights w_ij = 1 / (1 + max(deg_i,
+  /// deg_j)), the rest on itself; symmetric and doubly stochastic. These graphs are the same in every round.
   [[nodiscard]] Neighbourhood at(int rank, std::uint64_t round) const;
-  /// 1 − (second largest modulus of an eigenvalue of the mixing matrix); 1 for one rank.
+  /// 1 − (second largest modulus of an eigenvalue of the mixing matrix); 1 for one rank. In closed form: the absolute
+  /// error is a few 1e-16 at any size.
   [[nodiscard]] double spectral_gap() const;
   [[nodiscard]] bool connected() const;
   /// Graphviz text of the graph, one cluster per host.
@@ -90,7 +92,10 @@ struct TopologyEntry {
 
 std::span<const TopologyEntry> topologies() noexcept;
 
-/// Where the calling process runs: the host's identity (boot id, network namespace) and, by hwloc, its NUMA node.
+/// Where the calling thread runs. `host` is a hash of boot id, network namespace and host name: equal on two ranks when
+/// they run on one machine in one network namespace. `numa` is the NUMA node (operating system's number) of the core
+/// the thread last ran on, by hwloc, so bind ranks before calling; 0 when unknown. Takes some milliseconds (3 on two
+/// cores, more on larger machines), any thread, never throws for lack of information.
 Place this_place();
 
 }  // namespace gossamer

@@ -1,0 +1,155 @@
+// The rules of the source tree that no compiler checks: who may include whom, and that every test file is run.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path source_dir() {
+#ifdef GOSSAMER_SOURCE_DIR
+  return GOSSAMER_SOURCE_DIR;
+#else
+  return fs::absolute(__FILE__).parent_path().parent_path();
+#endif
+}
+
+struct Rule {
+  std::string_view folder;                    ///< the files it is about
+  std::vector<std::string_view> may_include;  ///< how a project include must begin
+};
+
+// The most particular folder first: a file obeys the first rule that fits.
+const std::vector<Rule>& rules() {
+  static const std::vector<Rule> kRules = {
+      {"lib/base/", {"lib/base/"}},
+      {"lib/include/", {"gossamer/"}},
+      {"lib/", {"lib/", "compress/", "topology/", "transport/", "gossamer/"}},
+      {"compress/", {"lib/base/", "compress/"}},
+      {"topology/", {"lib/base/", "topology/"}},
+      {"transport/", {"lib/base/", "transport/"}},
+  };
+  return kRules;
+}
+
+// What is wrong with one line of the file at `path` (relative to the root); empty when nothing is.
+std::string wrong_include(const std::string& path, const std::string& line) {
+  static const std::regex kInclude(R"re(^\s*#\s*include\s*(["<])([^">]+)[">])re");
+  std::smatch found;
+  if (!std::regex_search(line, found, kInclude)) return {};
+  const std::string target = found[2];
+  if (target.starts_with("ucp/") || target.starts_with("uct/") || target.starts_with("ucs/")) {
+    return path.starts_with("transport/ucx/") ? "" : path + " includes " + target + ", which transport/ucx/ alone may";
+  }
+  if (target.starts_with("boost/") || target.starts_with("Eigen/")) {
+    return path.ends_with(".cpp") ? "" : path + " includes " + target + ", which belongs in a .cpp file";
+  }
+  if (found[1] == "<" && !target.starts_with("gossamer/")) return {};
+  const auto rule =
+      std::find_if(rules().begin(), rules().end(), [&](const Rule& each) { return path.starts_with(each.folder); });
+  if (rule == rules().end()) return {};
+  const bool allowed = std::any_of(rule->may_include.begin(), rule->may_include.end(),
+                                   [&](std::string_view prefix) { return target.starts_with(prefix); });
+  return allowed ? "" : path + " includes " + target + ", which " + std::string(rule->folder) + " may not";
+}
+
+bool is_source(const fs::path& path) {
+  constexpr std::array<std::string_view, 4> kExtensions = {".cpp", ".hpp", ".h", ".c"};
+  return std::find(kExtensions.begin(), kExtensions.end(), path.extension().string()) != kExtensions.end();
+}
+
+std::vector<std::string> test_files() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(source_dir() / "tests")) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with("_test.cpp")) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// What this executable says about its test cases, each with its file.
+std::string own_test_cases() {
+  const std::string self = fs::read_symlink("/proc/self/exe").string();
+  const std::string command = "'" + self + "' --list-test-cases --reporters=xml";
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+  REQUIRE(pipe != nullptr);
+  std::string text;
+  std::array<char, 4096> piece{};
+  while (const std::size_t got = std::fread(piece.data(), 1, piece.size(), pipe.get())) text.append(piece.data(), got);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("layers include downwards only") {
+  std::size_t files = 0;
+  for (const char* folder : {"lib", "compress", "topology", "transport"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(source_dir() / folder)) {
+      if (!entry.is_regular_file() || !is_source(entry.path())) continue;
+      ++files;
+      const std::string path = fs::relative(entry.path(), source_dir()).generic_string();
+      std::ifstream file(entry.path());
+      for (std::string line; std::getline(file, line);) CHECK(wrong_include(path, line) == "");
+    }
+  }
+  CHECK(files > 20);
+}
+
+TEST_CASE("the include check knows right from wrong") {
+  CHECK(wrong_include("compress/topk.cpp", "#include \"lib/base/error.hpp\"") == "");
+  CHECK(wrong_include("compress/topk.cpp", "#include \"compress/codec.hpp\"") == "");
+  CHECK(wrong_include("compress/topk.cpp", "#include <vector>") == "");
+  CHECK(wrong_include("compress/topk.cpp", "// #include \"lib/engine.hpp\"") == "");
+  CHECK(wrong_include("lib/engine.cpp", "#include \"transport/transport.hpp\"") == "");
+  CHECK(wrong_include("transport/ucx/endpoint.cpp", "#include <ucp/api/ucp.h>") == "");
+  CHECK(wrong_include("compress/topk.cpp", "#include \"transport/transport.hpp\"") ==
+        "compress/topk.cpp includes transport/transport.hpp, which compress/ may not");
+  CHECK(wrong_include("compress/topk.cpp", "  #  include \"lib/engine.hpp\"") != "");
+  CHECK(wrong_include("topology/graph.cpp", "#include \"compress/codec.hpp\"") != "");
+  CHECK(wrong_include("topology/graph.cpp", "#include \"topology.hpp\"") != "");
+  CHECK(wrong_include("topology/graph.cpp", "#include \"../lib/engine.hpp\"") != "");
+  CHECK(wrong_include("transport/inproc/endpoint.cpp", "#include <gossamer/gossamer.h>") != "");
+  CHECK(wrong_include("transport/inproc/endpoint.cpp", "#include <ucp/api/ucp.h>") != "");
+  CHECK(wrong_include("lib/engine.cpp", "#include <ucp/api/ucp.h>") != "");
+  CHECK(wrong_include("topology/graph.cpp", "#include <boost/graph/subgraph.hpp>") == "");
+  CHECK(wrong_include("topology/graph.hpp", "#include <boost/graph/subgraph.hpp>") != "");
+  CHECK(wrong_include("lib/engine.cpp", "#include \"tests/run_ranks.hpp\"") != "");
+  CHECK(wrong_include("lib/base/spec.cpp", "#include \"lib/engine.hpp\"") != "");
+  CHECK(wrong_include("lib/base/spec.cpp", "#include \"topology/topology.hpp\"") != "");
+  CHECK(wrong_include("lib/include/gossamer/gossamer.h", "#include \"lib/base/error.hpp\"") != "");
+}
+
+TEST_CASE("every test file on disk has test cases in this executable") {
+  const std::string listed = own_test_cases();
+  const std::vector<std::string> files = test_files();
+  CHECK(std::find(files.begin(), files.end(), "layers_test.cpp") != files.end());
+  for (const std::string& file : files) {
+    INFO(file, " is on disk but contributes no test case; configure again, or write one");
+    CHECK(listed.find("/" + file + "\"") != std::string::npos);
+  }
+}
+
+#ifdef GOSSAMER_BINARY_DIR
+TEST_CASE("every test file on disk is run by ctest") {
+  std::ifstream file(fs::path(GOSSAMER_BINARY_DIR) / "tests" / "CTestTestfile.cmake");
+  REQUIRE(file.good());
+  std::ostringstream registered;
+  registered << file.rdbuf();
+  for (const std::string& name : test_files()) {
+    INFO(name);
+    CHECK(registered.str().find("\"--source-file=*/" + name + "\"") != std::string::npos);
+  }
+}
+#endif

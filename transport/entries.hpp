@@ -1,0 +1,10 @@
+#pragma once
+
+#include "transport/transport.hpp"
+
+/// One function per transport folder; `registry.cpp` lists them.
+namespace gossamer {
+
+TransportEntry inproc_entry() noexcept;
+
+}  // namespace gossamer

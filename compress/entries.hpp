@@ -6,5 +6,6 @@
 namespace gossamer {
 
 CodecEntry identity_entry() noexcept;
+CodecEntry powersgd_entry() noexcept;
 
 }  // namespace gossamer

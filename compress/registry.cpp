@@ -8,6 +8,7 @@ namespace {
 
 const std::array kCodecs = {
     identity_entry(),
+    powersgd_entry(),
 };
 
 const CodecEntry& find_entry(std::string_view name) {

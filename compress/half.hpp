@@ -7,6 +7,7 @@
 namespace gossamer {
 
 constexpr float kFloat16Max = 65504.0F;
+constexpr float kBFloat16Max = 0x1.FEp127F;
 
 constexpr float bfloat16_to_float(std::uint16_t bits) noexcept {
   return std::bit_cast<float>(std::uint32_t{bits} << 16);

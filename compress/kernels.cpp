@@ -4,6 +4,9 @@
 // After foreach_target.h, which includes this file again for every instruction set.
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "compress/kernels.hpp"
 #include "compress/lanes-inl.hpp"
 
@@ -157,6 +160,32 @@ double sum_of_squares(const float* values, std::size_t count) {
   return sum;
 }
 
+Moments moments(const float* values, std::size_t count, float shift) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> d32;
+  const auto centre = hn::Set(d, static_cast<double>(shift));
+  auto sum = hn::Zero(d);
+  auto squares = hn::Zero(d);
+  auto largest = hn::Zero(d32);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+    const auto value = hn::LoadU(d32, values + i);
+    const auto centred = hn::Sub(hn::PromoteTo(d, value), centre);
+    sum = hn::Add(sum, centred);
+    squares = hn::MulAdd(centred, centred, squares);
+    largest = hn::Max(largest, hn::Abs(value));
+  }
+  Moments result{hn::GetLane(hn::SumOfLanes(d, sum)), hn::GetLane(hn::SumOfLanes(d, squares)),
+                 hn::GetLane(hn::MaxOfLanes(d32, largest))};
+  for (; i < count; ++i) {
+    const double centred = static_cast<double>(values[i]) - static_cast<double>(shift);
+    result.sum += centred;
+    result.sum_of_squares += centred * centred;
+    result.max_abs = std::max(result.max_abs, std::abs(values[i]));
+  }
+  return result;
+}
+
 }  // namespace gossamer::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -168,6 +197,7 @@ HWY_EXPORT(add_then_scale);
 HWY_EXPORT(rescale);
 HWY_EXPORT(all_finite);
 HWY_EXPORT(sum_of_squares);
+HWY_EXPORT(moments);
 
 void add(std::span<float> out, std::span<const float> in) noexcept {
   HWY_DYNAMIC_DISPATCH(add_scaled)(DType::float32, std::as_writable_bytes(out), std::as_bytes(in), 1.0);
@@ -191,6 +221,10 @@ bool all_finite(DType type, Bytes values) noexcept {
 
 double sum_of_squares(std::span<const float> values) noexcept {
   return HWY_DYNAMIC_DISPATCH(sum_of_squares)(values.data(), values.size());
+}
+
+Moments moments(std::span<const float> values, float shift) noexcept {
+  return HWY_DYNAMIC_DISPATCH(moments)(values.data(), values.size(), shift);
 }
 
 }  // namespace gossamer::kernels

@@ -6,6 +6,7 @@
 
 #include "lib/base/bytes.hpp"
 #include "lib/base/dtype.hpp"
+#include "lib/base/philox.hpp"
 
 /// The hot loops, compiled for every instruction set and chosen at run time. No kernel allocates or throws; spans may
 /// have any alignment; two spans of one call overlap only where said. `reference` holds the same functions in plain
@@ -31,7 +32,49 @@ inline bool all_finite(std::span<const float> values) noexcept {
   return all_finite(DType::float32, std::as_bytes(values));
 }
 
+/// Largest |x|, 0 for no values; infinite or NaN when some value is.
+float max_abs(std::span<const float> values) noexcept;
+
+/// Sums about `shift` (so that a large mean costs no precision), in double, and the largest |x|, in one pass.
+struct Moments {
+  double sum = 0.0;             ///< Σ (x − shift)
+  double sum_of_squares = 0.0;  ///< Σ (x − shift)²
+  float max_abs = 0.0F;
+};
+Moments moments(std::span<const float> values, float shift) noexcept;
+
+/// float → float16 or bfloat16, to nearest even. Finite values beyond the type's range become its largest value, never
+/// infinity; NaN and infinities stay. `out` has 2 · in.size() bytes.
+void narrow(DType half, std::span<const float> in, MutableBytes out) noexcept;
+/// out += scale · in, where `in` holds out.size() values of type `half`.
+void add_widened(DType half, Bytes in, float scale, std::span<float> out) noexcept;
+
+/// Where blocks of linear int8 codes live: one float scale per `block` values, one byte per value.
+struct Int8Blocks {
+  std::size_t block = 256;
+  MutableBytes scales;  ///< 4 · ceil(count / block) bytes
+  MutableBytes codes;   ///< count bytes
+};
+/// Codes round(x / scale) with scale = max|x| / 127 per block, so |x − code · scale| ≤ scale / 2 up to float rounding,
+/// at any magnitude, denormals included. A block with a value that is not finite gets scale NaN and codes 0.
+void quantise_int8(std::span<const float> in, const Int8Blocks& out) noexcept;
+/// The same with codes floor(x / scale + u), u the uniform of element `offset` + i of `own`: unbiased.
+void quantise_int8_stochastic(std::span<const float> in, const Int8Blocks& out, const RandomStream& own,
+                              std::uint64_t offset) noexcept;
+/// out += scale · code · block scale.
+void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) noexcept;
+
+/// Word i is the one of element first + i: stream.words(e / 4)[e % 4] for element e.
+void random_words(const RandomStream& stream, std::uint64_t first, std::span<std::uint32_t> out) noexcept;
+
 namespace reference {
+
+float max_abs(std::span<const float> values) noexcept;
+Moments moments(std::span<const float> values, float shift) noexcept;
+void narrow(DType half, std::span<const float> in, MutableBytes out) noexcept;
+void add_widened(DType half, Bytes in, float scale, std::span<float> out) noexcept;
+void quantise_int8(std::span<const float> in, const Int8Blocks& out) noexcept;
+void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) noexcept;
 
 void add_scaled(DType type, MutableBytes out, Bytes in, double scale) noexcept;
 bool add_then_scale(DType type, MutableBytes out, Bytes in, double scale) noexcept;

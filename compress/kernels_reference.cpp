@@ -1,7 +1,10 @@
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "compress/half.hpp"
+#include "compress/int8_scale.hpp"
 #include "compress/kernels.hpp"
 
 namespace gossamer::kernels::reference {
@@ -91,6 +94,61 @@ double sum_of_squares(std::span<const float> values) noexcept {
   double sum = 0.0;
   for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
   return sum;
+}
+
+float max_abs(std::span<const float> values) noexcept {
+  std::uint32_t largest = 0;
+  for (const float value : values) largest = std::max(largest, std::bit_cast<std::uint32_t>(std::abs(value)));
+  return std::bit_cast<float>(largest);
+}
+
+Moments moments(std::span<const float> values, float shift) noexcept {
+  Moments result;
+  for (const float value : values) {
+    const double centred = static_cast<double>(value) - static_cast<double>(shift);
+    result.sum += centred;
+    result.sum_of_squares += centred * centred;
+    result.max_abs = std::max(result.max_abs, std::abs(value));
+  }
+  return result;
+}
+
+void narrow(DType half, std::span<const float> in, MutableBytes out) noexcept {
+  const float largest = half == DType::float16 ? kFloat16Max : kBFloat16Max;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const float value = std::isfinite(in[i]) ? std::clamp(in[i], -largest, largest) : in[i];
+    const std::uint16_t bits = half == DType::float16 ? float_to_float16(value) : float_to_bfloat16(value);
+    std::memcpy(out.data() + 2 * i, &bits, sizeof(bits));
+  }
+}
+
+void add_widened(DType half, Bytes in, float scale, std::span<float> out) noexcept {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, in.data() + 2 * i, sizeof(bits));
+    out[i] += scale * (half == DType::float16 ? float16_to_float(bits) : bfloat16_to_float(bits));
+  }
+}
+
+void quantise_int8(std::span<const float> in, const Int8Blocks& out) noexcept {
+  for (std::size_t start = 0, b = 0; start < in.size(); start += out.block, ++b) {
+    const std::span<const float> values = in.subspan(start, std::min(out.block, in.size() - start));
+    const Int8Scale scale = int8_scale(max_abs(values));
+    std::memcpy(out.scales.data() + b * sizeof(float), &scale.scale, sizeof(float));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const float scaled = scale.inverse == 0.0F ? 0.0F : values[i] * scale.lift * scale.inverse;
+      const auto code = static_cast<std::int8_t>(std::nearbyint(std::clamp(scaled, -127.0F, 127.0F)));
+      out.codes[start + i] = static_cast<std::byte>(code);
+    }
+  }
+}
+
+void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) noexcept {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    float block_scale = 0.0F;
+    std::memcpy(&block_scale, scales.data() + i / block * sizeof(float), sizeof(float));
+    out[i] += scale * (static_cast<float>(static_cast<std::int8_t>(codes[i])) * block_scale);
+  }
 }
 
 }  // namespace gossamer::kernels::reference

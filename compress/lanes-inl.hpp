@@ -56,6 +56,10 @@ struct HalfLanes {
     const hn::Rebind<std::uint16_t, D> d16;
     return Rounding::widen(d, hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(from)));
   }
+  static HWY_INLINE void put(D d, hn::Vec<D> values, std::byte* to) {
+    const hn::Rebind<std::uint16_t, D> d16;
+    hn::StoreU(Rounding::narrow(d, values), d16, reinterpret_cast<std::uint16_t*>(to));
+  }
   static HWY_INLINE hn::Vec<D> store(D d, hn::Vec<D> values, std::byte* to) {
     const hn::Rebind<std::uint16_t, D> d16;
     const auto bits = Rounding::narrow(d, values);

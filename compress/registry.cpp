@@ -8,6 +8,9 @@ namespace {
 
 const std::array kCodecs = {
     identity_entry(),
+    fp16_entry(),
+    bf16_entry(),
+    int8_entry(),
     powersgd_entry(),
 };
 

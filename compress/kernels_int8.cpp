@@ -1,0 +1,186 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compress/kernels_int8.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, which includes this file again for every instruction set.
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "compress/int8_scale.hpp"
+#include "compress/kernels.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace gossamer::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using F32 = hn::ScalableTag<float>;
+using I32 = hn::Rebind<std::int32_t, F32>;
+using I8 = hn::Rebind<std::int8_t, F32>;
+
+/// Uniforms drawn at a time: short enough to stay in the first cache.
+constexpr std::size_t kPiece = 256;
+
+HWY_INLINE hn::Vec<I32> magnitude_bits(const float* from) {
+  const F32 d;
+  const I32 di;
+  return hn::And(hn::BitCast(di, hn::LoadU(d, from)), hn::Set(di, 0x7fffffff));
+}
+
+/// Without the sign, bit patterns order as the values do, with infinity and NaN on top: one integer maximum finds the
+/// scale and anything that is not finite.
+HWY_INLINE float largest(const float* values, std::size_t count) {
+  const I32 di;
+  const std::size_t step = hn::Lanes(di);
+  auto max0 = hn::Zero(di);
+  auto max1 = max0;
+  std::size_t i = 0;
+  for (; i + 2 * step <= count; i += 2 * step) {
+    max0 = hn::Max(max0, magnitude_bits(values + i));
+    max1 = hn::Max(max1, magnitude_bits(values + i + step));
+  }
+  for (; i + step <= count; i += step) max0 = hn::Max(max0, magnitude_bits(values + i));
+  std::int32_t bits = hn::GetLane(hn::MaxOfLanes(di, hn::Max(max0, max1)));
+  for (; i < count; ++i) bits = std::max(bits, std::bit_cast<std::int32_t>(values[i]) & 0x7fffffff);
+  return std::bit_cast<float>(bits);
+}
+
+float max_abs(std::span<const float> values) {
+  return largest(values.data(), values.size());
+}
+
+struct Nearest {
+  HWY_INLINE hn::Vec<I32> operator()(hn::Vec<F32> values, std::size_t) const { return hn::NearestInt(values); }
+};
+
+/// floor(x) + [u < x − floor(x)]: exact where floor(x + u) would round.
+struct Stochastic {
+  const std::uint32_t* words;
+  HWY_INLINE hn::Vec<I32> operator()(hn::Vec<F32> values, std::size_t at) const {
+    const F32 d;
+    const I32 di;
+    const auto bits = hn::BitCast(di, hn::LoadU(hn::Rebind<std::uint32_t, F32>(), words + at));
+    const auto unit =
+        hn::Mul(hn::ConvertTo(d, hn::And(hn::ShiftRight<8>(bits), hn::Set(di, 0xffffff))), hn::Set(d, 0x1p-24F));
+    const auto floor = hn::Floor(values);
+    const auto up = hn::IfThenElseZero(hn::Lt(unit, hn::Sub(values, floor)), hn::Set(d, 1.0F));
+    return hn::ConvertTo(di, hn::Add(floor, up));
+  }
+};
+
+/// `round` is told the index of a vector's first value in its piece; `values` may be read up to a vector's length in
+/// the tail copy only.
+template <class Round>
+HWY_INLINE void quantise_piece(std::span<const float> in, const Int8Scale& scale, const Round& round,
+                               std::int8_t* codes) {
+  const F32 d;
+  const I8 d8;
+  const std::size_t step = hn::Lanes(d);
+  const auto lift = hn::Set(d, scale.lift);
+  const auto inverse = hn::Set(d, scale.inverse);
+  const auto limit = hn::Set(d, 127.0F);
+  const auto code_of = [&](hn::Vec<F32> values, std::size_t at) HWY_ATTR {
+    const auto scaled = hn::Mul(hn::Mul(values, lift), inverse);
+    return hn::DemoteTo(d8, round(hn::Min(hn::Max(scaled, hn::Neg(limit)), limit), at));
+  };
+  std::size_t i = 0;
+  for (; i + step <= in.size(); i += step) hn::StoreU(code_of(hn::LoadU(d, in.data() + i), i), d8, codes + i);
+  if (i == in.size()) return;
+  HWY_ALIGN float tail[hn::MaxLanes(d)] = {};
+  HWY_ALIGN std::int8_t tail_codes[hn::MaxLanes(d)];
+  std::memcpy(tail, in.data() + i, (in.size() - i) * sizeof(float));
+  hn::StoreU(code_of(hn::Load(d, tail), i), d8, tail_codes);
+  std::memcpy(codes + i, tail_codes, in.size() - i);
+}
+
+/// Calls piece(values, scale, first value's index, codes) for every block's pieces of at most `longest` values.
+template <class Piece>
+HWY_INLINE void for_each_piece(std::span<const float> in, const Int8Blocks& out, std::size_t longest,
+                               const Piece& piece) {
+  auto* codes = reinterpret_cast<std::int8_t*>(out.codes.data());
+  std::byte* scales = out.scales.data();
+  for (std::size_t start = 0; start < in.size(); start += out.block, scales += sizeof(float)) {
+    const std::size_t end = start + std::min(out.block, in.size() - start);
+    const Int8Scale scale = int8_scale(largest(in.data() + start, end - start));
+    std::memcpy(scales, &scale.scale, sizeof(float));
+    if (scale.inverse == 0.0F) {
+      std::memset(codes + start, 0, end - start);
+      continue;
+    }
+    for (std::size_t at = start; at < end; at += longest) {
+      piece(in.subspan(at, std::min(longest, end - at)), scale, at, codes + at);
+    }
+  }
+}
+
+void quantise_int8(std::span<const float> in, const Int8Blocks& out) {
+  const auto piece = [](std::span<const float> values, const Int8Scale& scale, std::size_t, std::int8_t* codes)
+                         HWY_ATTR { quantise_piece(values, scale, Nearest{}, codes); };
+  for_each_piece(in, out, out.block, piece);
+}
+
+void quantise_int8_stochastic(std::span<const float> in, const Int8Blocks& out, const RandomStream& own,
+                              std::uint64_t offset) {
+  HWY_ALIGN std::uint32_t words[kPiece + hn::MaxLanes(F32())] = {};
+  const auto piece = [&](std::span<const float> values, const Int8Scale& scale, std::size_t at, std::int8_t* codes)
+                         HWY_ATTR {
+                           kernels::random_words(own, offset + at, std::span(words).first(values.size()));
+                           quantise_piece(values, scale, Stochastic{words}, codes);
+                         };
+  for_each_piece(in, out, kPiece, piece);
+}
+
+HWY_INLINE void add_block(const std::int8_t* codes, float block_scale, float scale, std::span<float> out) {
+  const F32 d;
+  const I8 d8;
+  const I32 di;
+  const std::size_t step = hn::Lanes(d);
+  const auto unit = hn::Set(d, block_scale);
+  const auto factor = hn::Set(d, scale);
+  std::size_t i = 0;
+  for (; i + step <= out.size(); i += step) {
+    const auto value = hn::Mul(hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d8, codes + i))), unit);
+    hn::StoreU(hn::MulAdd(value, factor, hn::LoadU(d, out.data() + i)), d, out.data() + i);
+  }
+  for (; i < out.size(); ++i) out[i] += static_cast<float>(codes[i]) * block_scale * scale;
+}
+
+void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) {
+  const auto* code = reinterpret_cast<const std::int8_t*>(codes.data());
+  for (std::size_t start = 0, b = 0; start < out.size(); start += block, ++b) {
+    float block_scale = 0.0F;
+    std::memcpy(&block_scale, scales.data() + b * sizeof(float), sizeof(float));
+    add_block(code + start, block_scale, scale, out.subspan(start, std::min(block, out.size() - start)));
+  }
+}
+
+}  // namespace gossamer::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gossamer::kernels {
+
+HWY_EXPORT(max_abs);
+HWY_EXPORT(quantise_int8);
+HWY_EXPORT(quantise_int8_stochastic);
+HWY_EXPORT(add_int8);
+
+float max_abs(std::span<const float> values) noexcept {
+  return HWY_DYNAMIC_DISPATCH(max_abs)(values);
+}
+
+void quantise_int8(std::span<const float> in, const Int8Blocks& out) noexcept {
+  HWY_DYNAMIC_DISPATCH(quantise_int8)(in, out);
+}
+
+void quantise_int8_stochastic(std::span<const float> in, const Int8Blocks& out, const RandomStream& own,
+                              std::uint64_t offset) noexcept {
+  HWY_DYNAMIC_DISPATCH(quantise_int8_stochastic)(in, out, own, offset);
+}
+
+void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) noexcept {
+  HWY_DYNAMIC_DISPATCH(add_int8)(scales, codes, block, scale, out);
+}
+
+}  // namespace gossamer::kernels
+#endif  // HWY_ONCE

@@ -2,6 +2,7 @@
 # scripts/demo.sh [arguments of lammps_surrogate…]
 # Trains a neural interatomic potential inside a running LAMMPS simulation: four MPI ranks, gradients averaged over a
 # compressed ring. Installs and builds what is missing first. Takes about three minutes on two cores.
+# shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 build release lammps_surrogate

@@ -2,6 +2,7 @@
 # scripts/test.sh [release|debug|asan|tsan] [ctest arguments…]
 # Installs what is missing, builds, and runs the tests: all of them (release, debug), or the suites that run inside
 # one process (asan, tsan). Quiet until the summary; a failure says what failed and how to run it again.
+# shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 preset=${1:-release}

@@ -9,6 +9,7 @@ CodecEntry identity_entry() noexcept;
 CodecEntry fp16_entry() noexcept;
 CodecEntry bf16_entry() noexcept;
 CodecEntry int8_entry() noexcept;
+CodecEntry terngrad_entry() noexcept;
 CodecEntry powersgd_entry() noexcept;
 
 }  // namespace gossamer

@@ -11,6 +11,7 @@ const std::array kCodecs = {
     fp16_entry(),
     bf16_entry(),
     int8_entry(),
+    terngrad_entry(),
     powersgd_entry(),
 };
 

@@ -26,6 +26,9 @@ constexpr std::size_t kBlockVectors = 8;  // of 16 registers
 constexpr std::size_t kBlockVectors = 16;  // of 32 registers
 #endif
 constexpr std::size_t kMaxRows = 8;
+// Products added up in one register lane after another before the sum joins that of the columns to the left: bounds the
+// error of long rows.
+constexpr std::size_t kSumColumns = 8192;
 
 template <std::size_t K>
 constexpr std::size_t kRows = std::min(kMaxRows, kBlockVectors / K);
@@ -104,14 +107,19 @@ struct RowProducts {
 
   template <std::size_t R, std::size_t K>
   HWY_NOINLINE HWY_ATTR void run(std::size_t row, std::size_t k) const {
+    for (std::size_t col = 0; col < matrix.cols; col += kSumColumns) add_columns<R, K>(row, k, col);
+  }
+
+  template <std::size_t R, std::size_t K>
+  HWY_INLINE void add_columns(std::size_t row, std::size_t k, std::size_t col) const {
     const D d;
-    const float* HWY_RESTRICT from = matrix.data + row * matrix.stride;
-    const float* HWY_RESTRICT columns = factor.data + k * factor.stride;
+    const float* HWY_RESTRICT from = matrix.data + row * matrix.stride + col;
+    const float* HWY_RESTRICT columns = factor.data + k * factor.stride + col;
     V sums[R][K];
     for (auto& sum_row : sums) {
       for (V& sum : sum_row) sum = hn::Zero(d);
     }
-    for_each_vector(d, matrix.cols, [&](const auto& access, std::size_t j) HWY_ATTR {
+    for_each_vector(d, std::min(kSumColumns, matrix.cols - col), [&](const auto& access, std::size_t j) HWY_ATTR {
       V values[R];
       for (std::size_t i = 0; i < R; ++i) values[i] = access.load(d, from + i * matrix.stride + j);
       for (std::size_t c = 0; c < K; ++c) {
@@ -123,7 +131,7 @@ struct RowProducts {
       for (std::size_t c = 0; c < K; ++c) {
         float& place = out[(row + i) * factor.rank + k + c];
         const float sum = hn::GetLane(hn::SumOfLanes(d, sums[i][c]));
-        place = add ? place + sum : sum;
+        place = add || col > 0 ? place + sum : sum;
       }
     }
   }

@@ -31,8 +31,7 @@ struct Factor {
 };
 
 /// out(i, k) = Σ_j matrix(i, j) · factor(j, k): `out` is row-major, matrix.rows × factor.rank, without gaps.
-/// Error of an element: at most about (cols / 16 + 16) float roundings of Σ_j |matrix(i, j) · factor(j, k)|, and no
-/// more than 4096 + cols / 65536 of them where vectors have 16 floats.
+/// Rows are added up in parts of 8192 columns at most, each over the lanes of a vector.
 void project_rows(Matrix<const float> matrix, Factor factor, float* out);
 
 /// sums(k, j) = Σ_i factor(i, k) · matrix(i, j), added up over i in order: `sums` is factor.rank × matrix.cols.

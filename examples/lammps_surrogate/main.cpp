@@ -1,0 +1,50 @@
+#include <mpi.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "experiment.hpp"
+
+namespace {
+
+using surrogate::Experiment;
+using surrogate::Settings;
+using surrogate::UsageError;
+
+// Another MPI's mpirun starts processes that do not find each other: n runs of one rank instead of one run of n.
+void check_launcher(int ranks) {
+  const char* started = std::getenv("PMI_SIZE");
+  if (started && ranks == 1 && std::atoi(started) > 1) {
+    throw UsageError("this mpirun is not of the MPI that LAMMPS is built with; on Debian use mpirun.openmpi");
+  }
+}
+
+int run(int argc, char** argv) {
+  int rank = 0, ranks = 1;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  try {
+    check_launcher(ranks);
+    Settings settings;
+    if (surrogate::parse(argc, argv, rank == 0, settings)) Experiment(MPI_COMM_WORLD, settings).run();
+    return 0;
+  } catch (const UsageError& error) {
+    if (rank == 0) std::fprintf(stderr, "lammps_surrogate: %s\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    // The others may be waiting in LAMMPS for this rank: end them too.
+    std::fprintf(stderr, "lammps_surrogate: rank %d: %s\n", rank, error.what());
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    return 1;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  MPI_Init(&argc, &argv);
+  const int code = run(argc, argv);
+  MPI_Finalize();
+  return code;
+}

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "adam.hpp"
+#include "archive.hpp"
+#include "dataset.hpp"
+#include "exchange.hpp"
+
+namespace surrogate {
+
+/// How the models are trained.
+struct TrainingSettings {
+  std::vector<int> widths;  ///< of the layers, descriptors first, 1 last
+  int batch_atoms = 512;    ///< per step, over all ranks
+  int steps_per_epoch = 50;
+  int epochs = 30;
+  double learning_rate = 1e-3;  ///< at the start; falls to 0 along a half cosine
+  std::uint64_t seed = 1;
+};
+
+/// One model, its optimiser and its gradient exchange: each codec under comparison trains its own, from the same start
+/// on the same atoms. Calls are collective and blocking.
+class Replica {
+ public:
+  Replica(Ranks& ranks, const TrainingSettings& settings, const std::string& codec);
+
+  /// Trains on this rank's `pool` of normalised samples. Returns the root mean square error over all ranks and steps,
+  /// normalised. Ranks may have different numbers of atoms: see `share_of_batch` in the source.
+  double train(int epoch, const Samples& pool);
+  /// Root mean square error over the atoms of all ranks, normalised.
+  double test(const Samples& samples);
+
+  [[nodiscard]] const std::string& codec() const { return codec_; }
+  [[nodiscard]] Traffic traffic() const;  ///< this rank's, before a restart included
+  [[nodiscard]] double train_seconds() const { return train_seconds_; }
+  [[nodiscard]] const Mlp& model() const { return model_; }
+  [[nodiscard]] std::uint64_t weights_hash() const;  ///< FNV-1a of the parameters' bytes
+
+  /// Passes everything that the next step depends on, and what the final table counts, into or out of a checkpoint.
+  void archive(Archive& archive);
+
+ private:
+  double step(const Samples& batch, double weight);
+
+  Ranks& ranks_;
+  TrainingSettings settings_;
+  std::string codec_;
+  Mlp model_;
+  Adam adam_;
+  Mlp::Layers gradients_;
+  GradientExchange exchange_;
+  Traffic earlier_;  ///< before the restart
+  double train_seconds_ = 0;
+};
+
+}  // namespace surrogate

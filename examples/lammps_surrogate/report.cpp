@@ -1,0 +1,122 @@
+#include "report.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+
+namespace surrogate {
+namespace {
+
+constexpr int column_width = 19;
+
+// Columns of the .csv: those of the epoch, then `codec_columns` per codec.
+constexpr int epoch_columns = 6;
+constexpr int codec_columns = 6;
+
+std::ofstream open(const std::string& path) {
+  std::ofstream out(path);
+  if (!out) throw std::runtime_error("cannot write " + path);
+  return out;
+}
+
+}  // namespace
+
+Report::Report(std::vector<std::string> codecs, std::string output)
+    : codecs_(std::move(codecs)), output_(std::move(output)) {}
+
+void Report::heading() const {
+  std::printf("\nError of the energy in meV/atom, training / held out, by codec of the gradient exchange:\n");
+  std::printf("epoch  MD step  T (K)  E (eV/atom)  guess");
+  for (const std::string& codec : codecs_) std::printf("%*s", column_width, codec.c_str());
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void Report::epoch(const EpochRecord& record) const {
+  std::printf("%5d  %7lld  %5.0f  %11.4f  %5.1f", record.epoch, static_cast<long long>(record.md_step),
+              record.temperature, record.energy_per_atom, record.baseline_mev);
+  for (const CodecRecord& codec : record.codecs) {
+    std::printf("%*.2f / %6.2f", column_width - 9, codec.train_mev, codec.test_mev);
+  }
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void Report::table(const EpochRecord& last, const std::vector<std::uint64_t>& hashes) const {
+  std::printf("\nHeld-out snapshots; guessing their mean energy would be wrong by %.1f meV/atom.\n", last.baseline_mev);
+  std::printf("%-18s %13s %14s %8s %10s %10s %10s   %s\n", "codec", "RMSE", "sent per rank", "ratio", "training",
+              "waiting", "codec", "final weights");
+  std::printf("%-18s %13s %14s %8s %10s %10s %10s\n", "", "(meV/atom)", "(MB)", "", "(s)", "(s)", "(s)");
+  for (std::size_t c = 0; c < codecs_.size(); ++c) {
+    const CodecRecord& codec = last.codecs[c];
+    std::printf("%-18s %13.2f %14.2f %8.1f %10.2f %10.2f %10.2f   %016llx\n", codecs_[c].c_str(), codec.test_mev,
+                codec.bytes_sent / 1e6, last.codecs[0].bytes_sent / codec.bytes_sent, codec.train_seconds,
+                codec.wait_seconds, codec.codec_seconds, static_cast<unsigned long long>(hashes[c]));
+  }
+  std::printf("ratio: bytes of %s over the codec's. waiting: part of the training that stood still in goss_wait.\n",
+              codecs_[0].c_str());
+  std::fflush(stdout);
+}
+
+void Report::curves(const std::vector<EpochRecord>& history) const {
+  write_data(history);
+  write_script(history.back());
+  const std::string draw = "gnuplot '" + output_ + ".gnuplot'";
+  if (std::system(draw.c_str()) == 0) {
+    std::printf("Curves: %s.png, their data: %s.csv\n", output_.c_str(), output_.c_str());
+  } else {
+    std::printf(
+        "No picture, since gnuplot did not run (Debian's package gnuplot-nox); data: %s.csv, script: %s.gnuplot\n",
+        output_.c_str(), output_.c_str());
+  }
+}
+
+void Report::write_data(const std::vector<EpochRecord>& history) const {
+  std::ofstream out = open(output_ + ".csv");
+  out << "epoch,md_step,time_ps,temperature_K,energy_eV_per_atom,held_out_deviation_meV";
+  for (const std::string& codec : codecs_) {
+    for (const char* what :
+         {"train_rmse_meV", "held_out_rmse_meV", "sent_bytes_per_rank", "training_s", "waiting_s", "codec_s"}) {
+      out << ",\"" << codec << ' ' << what << '"';
+    }
+  }
+  out << '\n';
+  for (const EpochRecord& r : history) {
+    out << r.epoch << ',' << r.md_step << ',' << r.time_ps << ',' << r.temperature << ',' << r.energy_per_atom << ','
+        << r.baseline_mev;
+    for (const CodecRecord& c : r.codecs) {
+      out << ',' << c.train_mev << ',' << c.test_mev << ',' << static_cast<std::uint64_t>(c.bytes_sent) << ','
+          << c.train_seconds << ',' << c.wait_seconds << ',' << c.codec_seconds;
+    }
+    out << '\n';
+  }
+}
+
+void Report::write_script(const EpochRecord& last) const {
+  std::ofstream out = open(output_ + ".gnuplot");
+  out << "set terminal pngcairo size 1400,620 font 'sans,13' linewidth 1.6\n"
+      << "set output '" << output_ << ".png'\n"
+      << "set datafile separator ','\nset grid lc rgb '#dddddd' lt 1 lw 0.6\nset border lw 0.8\n"
+      << "array colour[6] = ['#1f4e9c', '#2a9d8f', '#e07a1f', '#b5179e', '#6c757d', '#7a5c00']\n"
+      << "set multiplot layout 1,2 title 'Neural potential of melting copper, trained inside LAMMPS' font ',16'\n"
+      << "set logscale y\nset ylabel 'energy RMSE on held-out snapshots (meV/atom)'\n"
+      << "set key top right opaque box lw 0.5 samplen 2\n"
+      << "set xlabel 'simulated time (ps)'\nplot '" << output_
+      << ".csv' skip 1 using 3:6 with lines dashtype 2 lc rgb '#888888' title 'guessing the mean'";
+  for (std::size_t c = 0; c < codecs_.size(); ++c) {
+    out << ", \\\n  '' skip 1 using 3:" << epoch_columns + codec_columns * c + 2
+        << " with linespoints pt 7 ps 0.6 lc rgb "
+        << "colour[" << c % 6 + 1 << "] title \"" << codecs_[c] << "\" noenhanced";
+  }
+  out << "\nset logscale x\nset format x '%g'\nset xlabel 'sent per rank (MB)'\nplot " << last.baseline_mev
+      << " with lines dashtype 2 lc rgb '#888888' title 'guessing the mean, at the end'";
+  for (std::size_t c = 0; c < codecs_.size(); ++c) {
+    const std::size_t first = epoch_columns + codec_columns * c;
+    out << ", \\\n  '" << output_ << ".csv' skip 1 using ($" << first + 3 << "/1e6):" << first + 2
+        << " with linespoints pt 7 ps 0.6 lc rgb colour[" << c % 6 + 1 << "] title \"" << codecs_[c] << "\" noenhanced";
+  }
+  out << "\nunset multiplot\n";
+}
+
+}  // namespace surrogate

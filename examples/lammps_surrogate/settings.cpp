@@ -1,0 +1,153 @@
+#include "settings.hpp"
+
+#include <gossamer/gossamer.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+
+namespace surrogate {
+namespace {
+
+void add_simulation_options(CLI::App& app, Settings& s) {
+  auto* group = app.add_option_group("Simulation");
+  group->add_option("--potential", s.melt.potential, "EAM potential of copper, in LAMMPS' eam format")
+      ->capture_default_str();
+  group->add_option("--cells", s.melt.cells, "fcc cells along each edge of the box: 4 n^3 atoms")
+      ->check(CLI::Range(4, 100))
+      ->capture_default_str();
+  group->add_option("--timestep", s.melt.timestep_ps, "MD time step in ps")
+      ->check(CLI::Range(1e-5, 0.01))
+      ->capture_default_str();
+  group->add_option("--start-temperature", s.start_kelvin, "thermostat at the start, in K")
+      ->check(CLI::Range(1.0, 1e4))
+      ->capture_default_str();
+  group->add_option("--end-temperature", s.end_kelvin, "thermostat from half of the epochs on, in K; copper melts")
+      ->check(CLI::Range(1.0, 1e4))
+      ->capture_default_str();
+  group->add_option("--steps-per-snapshot", s.steps_per_snapshot, "MD steps between snapshots")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--snapshots", s.snapshots_per_epoch, "snapshots per epoch to train on; one more is held out")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+void add_training_options(CLI::App& app, Settings& s) {
+  auto* group = app.add_option_group("Training");
+  group->add_option("--epochs", s.training.epochs, "epochs: simulate, then train")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--steps", s.training.steps_per_epoch, "training steps per epoch")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--batch", s.training.batch_atoms, "atoms per training step, over all ranks")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--learning-rate", s.training.learning_rate, "Adam's at the start; falls to 0 along a half cosine")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--hidden", s.hidden, "widths of the hidden layers")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--replay", s.replay_snapshots, "snapshots that training draws from, the most recent ones")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--held-out", s.held_out_snapshots, "held-out snapshots that are tested on, the most recent ones")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  group->add_option("--seed", s.training.seed, "seed of velocities, initial weights and batches")
+      ->capture_default_str();
+}
+
+void add_exchange_options(CLI::App& app, Settings& s) {
+  auto* group = app.add_option_group("Gradient exchange");
+  group->add_option("--codecs", s.codecs, "Gossamer codecs to compare, separated by blanks")->capture_default_str();
+  group->add_option("--config", s.config, "Gossamer configuration, e.g. \"topology=torus:2x2 progress=polling\"");
+}
+
+void add_file_options(CLI::App& app, Settings& s) {
+  auto* group = app.add_option_group("Files");
+  group->add_option("--output", s.output, "prefix of the .csv, .gnuplot and .png that are written")
+      ->capture_default_str();
+  group->add_option("--checkpoint", s.checkpoint, "save the run to FILE.* at --checkpoint-epoch, and go on")
+      ->type_name("FILE");
+  group->add_option("--checkpoint-epoch", s.checkpoint_epoch, "after this epoch; 0 is half of them")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  group->add_option("--restart", s.restart, "continue from FILE.*, under the same options and number of ranks")
+      ->type_name("FILE");
+}
+
+// A codec's name and keys are refused here, where all ranks see the same mistake at once and nothing has started yet.
+void check_codecs(const std::vector<std::string>& codecs) {
+  const std::size_t dims[2] = {64, 64};
+  std::vector<float> values(dims[0] * dims[1], 1.0F);
+  std::size_t bytes = 0;
+  for (const std::string& codec : codecs) {
+    if (goss_codec_apply(codec.c_str(), values.data(), values.data(), 2, dims, 0, &bytes) != GOSS_OK) {
+      throw UsageError("--codecs: " + std::string(goss_last_error()));
+    }
+    if (std::count(codecs.begin(), codecs.end(), codec) > 1) throw UsageError("--codecs: " + codec + " is there twice");
+  }
+}
+
+void finish(Settings& s) {
+  if (!std::filesystem::exists(s.melt.potential)) {
+    throw UsageError("--potential: there is no file " + s.melt.potential +
+                     " (Debian's package lammps-data has it; elsewhere look for Cu_u3.eam in LAMMPS' sources)");
+  }
+  const int last = s.training.epochs - 1;
+  if (s.checkpoint_epoch == 0) s.checkpoint_epoch = s.training.epochs / 2;
+  if (!s.checkpoint.empty() && (s.checkpoint_epoch < 1 || s.checkpoint_epoch > last)) {
+    throw UsageError("--checkpoint-epoch: " + std::to_string(s.checkpoint_epoch) + " is not between 1 and " +
+                     std::to_string(last) + ", the last epoch but one");
+  }
+  check_codecs(s.codecs);
+  s.melt.seed = s.training.seed;
+  s.melt.hot_start_kelvin = 2 * s.start_kelvin;  // half of it goes into the springs of the perfect crystal
+  s.melt.ghost_angstrom = s.radial_cutoff;
+}
+
+}  // namespace
+
+std::string Settings::fingerprint(int ranks) const {
+  std::ostringstream text;
+  text.precision(17);
+  text << "ranks=" << ranks << " cells=" << melt.cells << " timestep=" << melt.timestep_ps
+       << " start-temperature=" << start_kelvin << " end-temperature=" << end_kelvin
+       << " steps-per-snapshot=" << steps_per_snapshot << " snapshots=" << snapshots_per_epoch
+       << " epochs=" << training.epochs << " steps=" << training.steps_per_epoch << " batch=" << training.batch_atoms
+       << " learning-rate=" << training.learning_rate << " replay=" << replay_snapshots
+       << " held-out=" << held_out_snapshots << " seed=" << training.seed << " config=" << config << " hidden=";
+  for (const int width : hidden) text << width << ',';
+  text << " codecs=";
+  for (const std::string& codec : codecs) text << codec << ' ';
+  return text.str();
+}
+
+bool parse(int argc, char** argv, bool print, Settings& s) {
+  s.melt.potential = "/usr/share/lammps/potentials/Cu_u3.eam";
+  CLI::App app(
+      "Melts copper in LAMMPS and trains a neural potential beside it, once for every codec of the gradient "
+      "exchange.\nStart it with LAMMPS' MPI, for example: mpirun -np 4 lammps_surrogate",
+      "lammps_surrogate");
+  add_simulation_options(app, s);
+  add_training_options(app, s);
+  add_exchange_options(app, s);
+  add_file_options(app, s);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    if (print) std::cout << app.help();
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what() + std::string("; --help lists the options"));
+  }
+  finish(s);
+  return true;
+}
+
+}  // namespace surrogate

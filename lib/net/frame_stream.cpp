@@ -21,6 +21,13 @@ struct Header {
 
 }  // namespace
 
+void FrameStream::disconnect() noexcept {
+  socket_.reset();
+  ended_ = true;
+  out_.clear();
+  sent_ = 0;
+}
+
 void FrameStream::send(std::uint32_t kind, Bytes payload) {
   if (payload.size() > std::numeric_limits<std::uint32_t>::max()) {
     fail(Status::internal, "a control message of ", payload.size(), " bytes does not fit a frame");

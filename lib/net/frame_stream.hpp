@@ -28,6 +28,9 @@ class FrameStream {
   [[nodiscard]] const Fd& socket() const noexcept { return socket_; }
   void accept_up_to(std::size_t largest) noexcept { largest_ = largest; }
 
+  /// Closes the connection; the stream has ended.
+  void disconnect() noexcept;
+
   /// Queues a frame and sends what the socket takes; flush() sends the rest.
   void send(std::uint32_t kind, Bytes payload);
   void flush();

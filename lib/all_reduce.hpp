@@ -1,0 +1,79 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "lib/buffer.hpp"
+#include "lib/call.hpp"
+#include "lib/reducer.hpp"
+#include "topology/topology.hpp"
+
+namespace gossamer {
+
+/// One dimension of the topology as this rank sees it.
+struct Leg {
+  std::size_t size = 1;
+  std::size_t digit = 0;   ///< this rank's place among `peers`
+  std::size_t weight = 1;  ///< parts of a slab that one digit of this dimension stands for
+  bool direct = false;
+  std::uint32_t dimension = 0;
+  std::vector<int> peers;  ///< rank by digit
+  [[nodiscard]] int next() const noexcept { return peers[(digit + 1) % size]; }
+  [[nodiscard]] int previous() const noexcept { return peers[(digit + size - 1) % size]; }
+};
+
+/// The dimensions of `topology` for `rank`, in the order in which they reduce.
+std::vector<Leg> legs_of(const Topology& topology, int rank);
+
+/// How a tensor is cut. A *slab* is a contiguous run of the tensor that goes through reduce-scatter and all-gather on
+/// its own; it has one *part* per rank, which that rank finishes. Up to `lanes` slabs are in flight at once, so that
+/// computing on one hides behind the wire of the others.
+struct Cut {
+  std::size_t count = 0;  ///< elements of the tensor
+  std::size_t ranks = 1;
+  std::size_t part_count = 0;  ///< elements of a full part
+  std::size_t lanes = 1;
+
+  [[nodiscard]] std::size_t slab_count() const noexcept { return part_count * ranks; }
+  [[nodiscard]] std::size_t slabs() const noexcept {
+    return count == 0 ? 0 : (count + slab_count() - 1) / slab_count();
+  }
+  /// Elements of parts [first, first + parts) of a slab, which are contiguous.
+  [[nodiscard]] Part elements(std::size_t slab, std::size_t first, std::size_t parts) const noexcept;
+};
+
+/// The cut for a lane of `slots` part-sized buffers: messages long enough to pay for themselves and short enough for
+/// the cache, all slots together at most a quarter of the tensor (except for tensors too small for that to matter).
+Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::size_t slots);
+
+/// Reduce-scatter along dimension 1, 2, …, then all-gather back, of one array, with one codec: every hop of every codec
+/// and topology. Made once per tensor, with all the memory its calls need.
+class AllReduce {
+ public:
+  /// `legs` and `codec` outlive this. `round` keeps the messages of several all-reduces within a call apart.
+  AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, int round = 0);
+  ~AllReduce();
+
+  /// The call's coroutine: `ground.data` holds the result when it ends. Throws numeric (the same on all ranks) when the
+  /// result is not finite and ground.check_finite.
+  Task run(Call& call, const Ground& ground, Loader* loader);
+  /// Memory held for slots.
+  [[nodiscard]] std::size_t slot_bytes() const noexcept { return slot_bytes_; }
+  [[nodiscard]] const Cut& cut() const noexcept { return cut_; }
+
+ private:
+  struct Lane;
+  struct Steps;  // the coroutines, in all_reduce.cpp
+
+  const std::vector<Leg>& legs_;
+  Cut cut_;
+  bool in_place_;
+  std::size_t element_bytes_;
+  std::size_t slot_bytes_ = 0;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace gossamer

@@ -1,0 +1,85 @@
+#include "lib/config.hpp"
+
+#include <array>
+#include <cctype>
+#include <cstdlib>
+
+namespace gossamer {
+namespace {
+
+constexpr std::array kKeys = {
+    Key{"topology", "ring", "who exchanges with whom: ring, torus:AxB[xC...], hypercube, complete"},
+    Key{"codec", "identity", "codec of tensors that name none, e.g. topk:ratio=0.01"},
+    Key{"transport", "ucx", "ucx for processes, inproc for ranks that are threads of one process"},
+    Key{"timeout", "30", "seconds without an answer from a peer after which a call fails"},
+    Key{"seed", "0", "of stochastic rounding, random indices and warm starts; an integer from 0"},
+    Key{"progress", "thread", "thread: calls advance by themselves; polling: only inside goss_ calls"},
+    Key{"nonfinite", "error",
+        "NaN or Inf in the input: error refuses the call on every rank, pass lets uncompressed tensors carry it"},
+    Key{"min_compress", "1024", "elements below which a tensor stays uncompressed"},
+    Key{"log", "warn", "what goes to stderr: error, warn, info, debug"},
+    Key{"trace", "",
+        "file for a timeline of all calls, one per rank (FILE.RANK.json, Chrome trace format); empty: none"},
+    Key{"interface", "", "network device to use, e.g. eth0; empty: UCX's choice"},
+};
+
+/// `key=value` words, separated by white space.
+Spec parse_words(std::string_view text) {
+  Spec spec;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t start = text.find_first_not_of(" \t\r\n", at);
+    if (start == std::string_view::npos) break;
+    const std::size_t end = std::min(text.find_first_of(" \t\r\n", start), text.size());
+    const std::string_view word = text.substr(start, end - start);
+    const std::size_t equals = word.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      fail(Status::argument, "configuration: '", word, "' is not of the form key=value");
+    }
+    if (!spec.values.emplace(word.substr(0, equals), word.substr(equals + 1)).second) {
+      fail(Status::argument, "configuration gives ", word.substr(0, equals), " twice");
+    }
+    at = end;
+  }
+  return spec;
+}
+
+void override_from_environment(Spec& spec) {
+  for (const Key& key : kKeys) {
+    std::string variable = "GOSSAMER_";
+    for (const char letter : key.name) variable += static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+    if (const char* value = std::getenv(variable.c_str())) spec.values[std::string(key.name)] = value;
+  }
+}
+
+}  // namespace
+
+std::span<const Key> config_keys() noexcept {
+  return kKeys;
+}
+
+Config Config::parse(std::string_view text) {
+  Spec spec = parse_words(text);
+  override_from_environment(spec);
+  const Options options("configuration", spec, kKeys);
+  Config config;
+  config.topology = options.text("topology");
+  config.codec = options.text("codec");
+  config.transport = options.text("transport");
+  config.timeout_seconds = options.real_above("timeout", 0, 1e6);
+  config.seed = static_cast<std::uint64_t>(options.integer("seed", 0, INT64_MAX));
+  config.progress_thread = options.choice("progress", {"thread", "polling"}) == 0;
+  config.nonfinite_is_error = options.choice("nonfinite", {"error", "pass"}) == 0;
+  config.min_compress = static_cast<std::size_t>(options.integer("min_compress", 0, INT64_MAX));
+  config.log = static_cast<LogLevel>(options.choice("log", {"error", "warn", "info", "debug"}));
+  config.trace = options.text("trace");
+  config.interface = options.text("interface");
+  return config;
+}
+
+std::string Config::common() const {
+  return sentence("topology=", topology, " codec=", codec, " transport=", transport, " seed=", seed,
+                  " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress);
+}
+
+}  // namespace gossamer

@@ -1,0 +1,68 @@
+#include <algorithm>
+
+#include "lib/all_reduce.hpp"
+
+namespace gossamer {
+namespace {
+
+// A message should be long enough to pay for itself and short enough to be worked on in the second-level cache.
+constexpr std::size_t kMessageBytes = 128 * 1024;
+constexpr std::size_t kLongestPart = 1 << 20;  // elements
+constexpr std::size_t kShortestPart = 4096;    // elements: below, more slabs cost more than they hide
+constexpr std::size_t kLanes = 8;
+
+std::size_t divide_up(std::size_t a, std::size_t b) noexcept {
+  return (a + b - 1) / b;
+}
+
+/// Parts start on boundaries that suit vectors and quantisation blocks, unless they are too short for it to matter.
+std::size_t aligned(std::size_t elements) noexcept {
+  const std::size_t grain = elements >= 4096 ? 256 : elements >= 64 ? 16 : 1;
+  return divide_up(elements, grain) * grain;
+}
+
+}  // namespace
+
+Part Cut::elements(std::size_t slab, std::size_t first, std::size_t parts) const noexcept {
+  const std::size_t start = slab * slab_count();
+  const std::size_t length = std::min(slab_count(), count - start);
+  const std::size_t part = length == slab_count() ? part_count : aligned(divide_up(length, ranks));
+  const std::size_t from = std::min(first * part, length);
+  const std::size_t to = std::min((first + parts) * part, length);
+  return {start + from, to - from};
+}
+
+std::vector<Leg> legs_of(const Topology& topology, int rank) {
+  std::vector<Leg> legs;
+  std::size_t weight = static_cast<std::size_t>(topology.size());
+  for (const Dimension& dimension : topology.dimensions()) {
+    Leg leg;
+    leg.size = dimension.size;
+    leg.digit = topology.digit(rank, dimension);
+    leg.weight = weight /= dimension.size;
+    leg.direct = dimension.direct;
+    leg.dimension = static_cast<std::uint32_t>(legs.size());
+    for (std::size_t digit = 0; digit < dimension.size; ++digit)
+      leg.peers.push_back(topology.peer(rank, dimension, digit));
+    legs.push_back(std::move(leg));
+  }
+  return legs;
+}
+
+Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::size_t slots) {
+  Cut cut{shape.count(), ranks, 0, 1};
+  const std::size_t whole = aligned(divide_up(std::max<std::size_t>(cut.count, 1), ranks));
+  std::size_t part = kLongestPart;
+  const double bytes_per_element = static_cast<double>(codec.typical_payload(kLongestPart)) / kLongestPart;
+  part = std::min(part, static_cast<std::size_t>(kMessageBytes / std::max(bytes_per_element, 1e-3)));
+  const double slot_bytes = static_cast<double>(codec.max_payload(kLongestPart)) / kLongestPart;
+  const double budget = static_cast<double>(shape.bytes()) / 4;
+  const std::size_t all_slots = std::max<std::size_t>(slots, 1) * kLanes;
+  part = std::min(part, static_cast<std::size_t>(budget / (static_cast<double>(all_slots) * slot_bytes)));
+  part = std::clamp(part, std::min(kShortestPart, whole), whole);
+  cut.part_count = std::min(aligned(part), whole);
+  cut.lanes = std::max<std::size_t>(1, std::min(kLanes, cut.slabs()));
+  return cut;
+}
+
+}  // namespace gossamer

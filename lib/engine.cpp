@@ -1,0 +1,384 @@
+#include "lib/engine.hpp"
+
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace gossamer {
+namespace {
+
+// Idle turns before the driver gives its core away, and before it sleeps. Spinning is ruinous where ranks share cores,
+// so it is brief; a yield costs a third of a microsecond when nobody else wants the core.
+constexpr unsigned kSpinTurns = 16;
+constexpr unsigned kYieldTurns = 4000;
+constexpr auto kLookInterval = std::chrono::milliseconds(5);
+constexpr int kSleepMilliseconds = 5;
+constexpr auto kUndrivenGap = std::chrono::seconds(1);
+
+int checked(int result, const char* call) {
+  if (result < 0) fail(Status::system, call, " failed: ", std::strerror(errno));
+  return result;
+}
+
+void watch(int epoll, int fd) {
+  if (fd < 0) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  checked(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+}
+
+}  // namespace
+
+Engine::Engine(Endpoint& endpoint, Lifelines* lifelines, const Options& options)
+    : endpoint_(endpoint), lifelines_(lifelines), options_(options) {
+  epoll_ = checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+  wake_event_ = checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
+  watch(epoll_, wake_event_);
+  watch(epoll_, endpoint_.event_fd());
+  if (lifelines_ != nullptr) watch(epoll_, lifelines_->wait_fd());
+  last_driven_ = patience_from_ = Clock::now();
+  if (options_.progress_thread) progress_ = std::thread([this] { progress_loop(); });
+}
+
+Engine::~Engine() {
+  if (progress_.joinable()) {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    work_there_.notify_all();
+    wake();
+    progress_.join();
+  }
+  close(wake_event_);
+  close(epoll_);
+}
+
+// ---- Jobs ----------------------------------------------------------------------------------------------------------
+
+Task Engine::run(CoroutineHome&, Engine& engine, Job& job, Task body) {
+  try {
+    co_await body;
+    job.status = Status::ok;
+  } catch (const Error& error) {
+    job.status = error.status();
+    job.sentence = error.what();
+  } catch (const std::bad_alloc&) {
+    job.status = Status::memory;
+    job.sentence = "out of memory during a call";
+  } catch (const std::exception& error) {
+    job.status = Status::internal;
+    job.sentence = error.what();
+  }
+  job.next = engine.finished_;
+  engine.finished_ = &job;
+}
+
+void Engine::submit(Job& job, CoroutineHome& home, Task body) {
+  job.done.store(false, std::memory_order_relaxed);
+  job.task = run(home, *this, job, std::move(body));
+  bool wake_driver = false;
+  bool wake_progress = false;
+  {
+    std::lock_guard lock(mutex_);
+    job.next = submitted_;
+    submitted_ = &job;
+    any_submitted_.store(true, std::memory_order_release);
+    active_jobs_.fetch_add(1);
+    wake_driver = seat_taken_;
+    wake_progress = !seat_taken_ && callers_ == 0 && options_.progress_thread;
+  }
+  if (wake_driver && sleeping_.load()) wake();
+  if (wake_progress) work_there_.notify_one();
+}
+
+bool Engine::start_submitted() {
+  if (!any_submitted_.load(std::memory_order_acquire)) return false;
+  Job* newest = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    newest = std::exchange(submitted_, nullptr);
+    any_submitted_.store(false, std::memory_order_relaxed);
+  }
+  Job* oldest = nullptr;  // reversed: first posted, first started
+  while (newest != nullptr) {
+    Job* next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  while (oldest != nullptr) {
+    Job* job = oldest;
+    oldest = job->next;
+    job->task.start();
+  }
+  return true;
+}
+
+bool Engine::publish_finished() {
+  if (finished_ == nullptr) return false;
+  for (Job* job = std::exchange(finished_, nullptr); job != nullptr;) {
+    Job* next = job->next;
+    active_jobs_.fetch_sub(1);
+    job->done.store(true, std::memory_order_release);  // the job may be gone from here on
+    job = next;
+  }
+  if (callers_waiting_.load()) {
+    std::lock_guard lock(mutex_);
+    seat_free_.notify_all();
+  }
+  return true;
+}
+
+// ---- Waiting coroutines --------------------------------------------------------------------------------------------
+
+void Wait::await_suspend(std::coroutine_handle<> waiter) noexcept {
+  waiter_ = waiter;
+  since_ = Clock::now();
+  transfer_.context = this;
+  next_ = engine_.waiting_;
+  if (next_ != nullptr) next_->previous_ = this;
+  engine_.waiting_ = this;
+  if (engine_.failed_.load(std::memory_order_relaxed)) engine_.make_ready(*this);
+}
+
+std::size_t Wait::await_resume() {
+  if (waiter_) {
+    transfer_.context = nullptr;
+    if (previous_ != nullptr) previous_->next_ = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
+    if (engine_.waiting_ == this) engine_.waiting_ = next_;
+  }
+  if (engine_.failed_.load(std::memory_order_relaxed)) {
+    const Casualty casualty = *engine_.failure();
+    fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
+  }
+  if (transfer_.status != Status::ok) {
+    const Casualty casualty{
+        transfer_.peer, transfer_.status,
+        sentence("rank ", transfer_.peer,
+                 transfer_.status == Status::peer      ? ": connection lost"
+                 : transfer_.status == Status::corrupt ? " sent a message longer than its payload can be"
+                                                       : ": transfer failed")};
+    engine_.fail_all(casualty);
+    fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
+  }
+  return transfer_.bytes;
+}
+
+void Engine::make_ready(Wait& wait) noexcept {
+  if (std::exchange(wait.queued_, true)) return;
+  (ready_last_ == nullptr ? ready_first_ : ready_last_->next_ready_) = &wait;
+  ready_last_ = &wait;
+}
+
+void Engine::on_transfer(Transfer& transfer) noexcept {
+  if (transfer.context == nullptr) return;
+  Wait& wait = *static_cast<Wait*>(transfer.context);
+  wait.engine_.make_ready(wait);
+}
+
+bool Engine::resume_ready() {
+  if (ready_first_ == nullptr) return false;
+  while (ready_first_ != nullptr) {
+    Wait* wait = ready_first_;
+    ready_first_ = wait->next_ready_;
+    if (ready_first_ == nullptr) ready_last_ = nullptr;
+    wait->waiter_.resume();
+  }
+  return true;
+}
+
+Flight::Flight(Engine& engine) noexcept : engine_(engine) {
+  transfer_.notify = Engine::on_transfer;
+}
+
+void Flight::send(int peer, std::uint64_t tag, Bytes data, Traffic& traffic) {
+  transfer_.context = nullptr;
+  engine_.endpoint_.send(peer, tag, data, transfer_);
+  traffic.sent += data.size();
+}
+
+void Flight::receive(int peer, std::uint64_t tag, MutableBytes buffer, Traffic&) {
+  transfer_.context = nullptr;
+  engine_.endpoint_.receive(peer, tag, buffer, transfer_);
+}
+
+void Flight::land() noexcept {
+  if (transfer_.state == Transfer::State::pending) engine_.endpoint_.abandon(transfer_);
+  transfer_.state = Transfer::State::idle;
+}
+
+// ---- Driving -------------------------------------------------------------------------------------------------------
+
+bool Engine::turn() {
+  bool busy = start_submitted();
+  busy |= endpoint_.progress();
+  busy |= resume_ready();
+  busy |= publish_finished();
+  return busy;
+}
+
+template <typename Predicate>
+void Engine::drive(Predicate&& finished) {
+  unsigned idle_turns = 0;
+  unsigned turns = 0;
+  while (!finished()) {
+    if (turn()) {
+      idle_turns = 0;
+      if (++turns % 256 == 0) look_around(Clock::now());
+    } else {
+      idle(idle_turns);
+    }
+  }
+}
+
+void Engine::idle(unsigned& idle_turns) {
+  ++idle_turns;
+  if (idle_turns < kSpinTurns) return;
+  if (idle_turns % 64 == 0) look_around(Clock::now());
+  if (idle_turns < kYieldTurns) {
+    sched_yield();
+  } else {
+    sleep();
+    look_around(Clock::now());
+  }
+}
+
+void Engine::sleep() {
+  sleeping_.store(true);
+  if (!any_submitted_.load() && endpoint_.arm()) {
+    std::array<epoll_event, 4> events;
+    epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), kSleepMilliseconds);
+  }
+  sleeping_.store(false);
+  std::uint64_t count = 0;
+  static_cast<void>(::read(wake_event_, &count, sizeof count));
+}
+
+void Engine::wake() noexcept {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(wake_event_, &one, sizeof one));
+}
+
+void Engine::look_around(Clock::time_point now) {
+  if (now - last_look_ < kLookInterval) return;
+  last_look_ = now;
+  if (now - last_driven_ > kUndrivenGap) patience_from_ = now;
+  last_driven_ = now;
+  if (lifelines_ != nullptr) {
+    if (const std::optional<Casualty> casualty = lifelines_->poll()) fail_all(*casualty);
+  }
+  check_deadlines(now);
+}
+
+void Engine::check_deadlines(Clock::time_point now) {
+  const Clock::time_point oldest_allowed =
+      now - std::chrono::duration_cast<Clock::duration>(Seconds(options_.timeout_seconds));
+  if (failed_.load(std::memory_order_relaxed) || patience_from_ > oldest_allowed) return;
+  for (Wait* wait = waiting_; wait != nullptr; wait = wait->next_) {
+    if (wait->since_ > oldest_allowed || wait->queued_) continue;
+    fail_all({wait->transfer_.peer, Status::timeout,
+              sentence("rank ", wait->transfer_.peer, " did not answer rank ", options_.rank, " within ",
+                       options_.timeout_seconds, " s (timeout=) in ", wait->activity_.describe())});
+    return;
+  }
+}
+
+void Engine::fail_all(const Casualty& casualty) {
+  {
+    std::lock_guard lock(mutex_);
+    if (failure_) return;
+    failure_ = casualty;
+    failed_.store(true);
+  }
+  if (lifelines_ != nullptr) lifelines_->announce(casualty);
+  for (Wait* wait = waiting_; wait != nullptr; wait = wait->next_) make_ready(*wait);
+}
+
+std::optional<Casualty> Engine::failure() const {
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+// ---- Who drives ----------------------------------------------------------------------------------------------------
+
+void Engine::wait(Job& job) {
+  if (job.done.load(std::memory_order_acquire)) return;
+  std::unique_lock lock(mutex_);
+  ++callers_;
+  callers_waiting_.store(true);
+  while (!job.done.load(std::memory_order_acquire)) {
+    if (seat_taken_) {
+      if (sleeping_.load()) wake();  // the progress thread leaves the seat to a caller
+      seat_free_.wait(lock);
+      continue;
+    }
+    seat_taken_ = true;
+    lock.unlock();
+    drive([&job] { return job.done.load(std::memory_order_acquire); });
+    lock.lock();
+    seat_taken_ = false;
+    seat_free_.notify_all();
+  }
+  --callers_;
+  callers_waiting_.store(callers_ > 0);
+  const bool more = callers_ == 0 && active_jobs_.load() > 0;
+  lock.unlock();
+  if (more) work_there_.notify_one();
+}
+
+void Engine::nudge() {
+  {
+    std::lock_guard lock(mutex_);
+    if (seat_taken_) return;
+    seat_taken_ = true;
+  }
+  turn();
+  look_around(Clock::now());
+  std::lock_guard lock(mutex_);
+  seat_taken_ = false;
+  seat_free_.notify_all();
+}
+
+void Engine::linger(double seconds, bool (*finished)(void*), void* context) {
+  const Deadline deadline = Deadline::in(seconds);
+  take_seat();
+  drive([&] { return finished(context) || failed_.load() || deadline.expired(); });
+  leave_seat();
+}
+
+void Engine::take_seat() {
+  std::unique_lock lock(mutex_);
+  ++callers_;
+  seat_free_.wait(lock, [this] { return !seat_taken_; });
+  seat_taken_ = true;
+}
+
+void Engine::leave_seat() {
+  std::lock_guard lock(mutex_);
+  --callers_;
+  seat_taken_ = false;
+  seat_free_.notify_all();
+}
+
+void Engine::progress_loop() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    work_there_.wait(lock, [this] { return stopping_ || (active_jobs_.load() > 0 && !seat_taken_ && callers_ == 0); });
+    if (stopping_) return;
+    seat_taken_ = true;
+    lock.unlock();
+    drive([this] { return active_jobs_.load() == 0 || callers_waiting_.load() || stopping_; });
+    lock.lock();
+    seat_taken_ = false;
+    seat_free_.notify_all();
+  }
+}
+
+}  // namespace gossamer

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lib/base/deadline.hpp"
+#include "lib/base/error.hpp"
+#include "lib/lifelines.hpp"
+#include "lib/task.hpp"
+#include "transport/transport.hpp"
+
+namespace gossamer {
+
+class Engine;
+
+/// One call in the making: its coroutine and, once `done`, its outcome. Owned by whoever waits for it.
+struct Job {
+  Task task;
+  std::atomic<bool> done{true};
+  Status status = Status::ok;
+  std::string sentence;  ///< why it failed
+  Job* next = nullptr;   ///< the engine's
+};
+
+/// Bytes on the wire, counted where they are posted.
+struct Traffic {
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+};
+
+/// Says what a suspended coroutine is waiting for, should the wait fail: "all-reduce of 'w', reduce-scatter step 2 of
+/// 3".
+class Activity {
+ public:
+  [[nodiscard]] virtual std::string describe() const = 0;
+
+ protected:
+  ~Activity() = default;
+};
+
+/// A coroutine suspended until a transfer is done; lives in the coroutine's frame.
+class Wait {
+ public:
+  Wait(Engine& engine, Transfer& transfer, const Activity& activity) noexcept
+      : engine_(engine), transfer_(transfer), activity_(activity) {}
+
+  [[nodiscard]] bool await_ready() const noexcept { return transfer_.state != Transfer::State::pending; }
+  void await_suspend(std::coroutine_handle<> waiter) noexcept;
+  /// Bytes transferred. Throws the transfer's or the communicator's failure, saying during what.
+  std::size_t await_resume();
+
+ private:
+  friend class Engine;
+  Engine& engine_;
+  Transfer& transfer_;
+  const Activity& activity_;
+  std::coroutine_handle<> waiter_;
+  Clock::time_point since_;
+  Wait* previous_ = nullptr;  // among all that wait
+  Wait* next_ = nullptr;
+  Wait* next_ready_ = nullptr;
+  bool queued_ = false;
+};
+
+/// One send or receive at a time. Stays where it is. Ends on the driving thread, or with nothing under way.
+class Flight {
+ public:
+  explicit Flight(Engine& engine) noexcept;
+  ~Flight() { land(); }
+  Flight(const Flight&) = delete;
+  Flight& operator=(const Flight&) = delete;
+
+  void send(int peer, std::uint64_t tag, Bytes data, Traffic& traffic);
+  void receive(int peer, std::uint64_t tag, MutableBytes buffer, Traffic& traffic);
+  /// `co_await flight.done(activity)` is the bytes received.
+  [[nodiscard]] Wait done(const Activity& activity) noexcept { return Wait(engine_, transfer_, activity); }
+  /// Gives up on what is still under way; only after a failure.
+  void land() noexcept;
+
+ private:
+  Engine& engine_;
+  Transfer transfer_;
+};
+
+/// Runs any number of jobs on one endpoint. At any time at most one thread drives it: a caller that waits, else the
+/// progress thread if there is one. Jobs' coroutines run on the driving thread only.
+class Engine {
+ public:
+  struct Options {
+    int rank = 0;
+    double timeout_seconds = 30;
+    bool progress_thread = true;
+  };
+  /// `endpoint` and `lifelines` (may be null) outlive the engine.
+  Engine(Endpoint& endpoint, Lifelines* lifelines, const Options& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Hands over a job that runs `body`; it starts on the driving thread. Any thread; never blocks for long. `home` is
+  /// the job's alone until the job's task is destroyed.
+  void submit(Job& job, CoroutineHome& home, Task body);
+  /// Drives (or watches another thread drive) until the job is done. Any thread.
+  void wait(Job& job);
+  /// Drives for one pass if nobody else does. Any thread; never blocks.
+  void nudge();
+  /// Drives without a job until `finished` or the deadline. For orderly ends.
+  void linger(double seconds, bool (*finished)(void*), void* context);
+
+  /// Fails the communicator: every pending and later job ends with this casualty, and the neighbours are told.
+  /// Driving thread only.
+  void fail_all(const Casualty& casualty);
+  /// The failure, if any. Any thread.
+  [[nodiscard]] std::optional<Casualty> failure() const;
+  [[nodiscard]] int rank() const noexcept { return options_.rank; }
+  [[nodiscard]] double timeout_seconds() const noexcept { return options_.timeout_seconds; }
+  [[nodiscard]] Endpoint& endpoint() noexcept { return endpoint_; }
+
+ private:
+  friend class Wait;
+  friend class Flight;
+
+  static Task run(CoroutineHome& home, Engine& engine, Job& job, Task body);
+  static void on_transfer(Transfer& transfer) noexcept;
+  void make_ready(Wait& wait) noexcept;
+  bool turn();
+  bool start_submitted();
+  bool resume_ready();
+  bool publish_finished();
+  template <typename Predicate>
+  void drive(Predicate&& finished);
+  void idle(unsigned& idle_turns);
+  void sleep();
+  void look_around(Clock::time_point now);
+  void check_deadlines(Clock::time_point now);
+  void take_seat();
+  void leave_seat();
+  void wake() noexcept;
+  void progress_loop();
+
+  Endpoint& endpoint_;
+  Lifelines* lifelines_;
+  Options options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable seat_free_;   // callers that wait for the seat or for their job
+  std::condition_variable work_there_;  // the progress thread
+  bool seat_taken_ = false;
+  int callers_ = 0;  // waiting callers, the driving one included
+  std::atomic<bool> stopping_{false};
+  Job* submitted_ = nullptr;  // newest first
+  std::optional<Casualty> failure_;
+
+  std::atomic<bool> any_submitted_{false};
+  std::atomic<bool> callers_waiting_{false};
+  std::atomic<bool> sleeping_{false};
+  std::atomic<int> active_jobs_{0};
+  std::atomic<bool> failed_{false};
+
+  // The driving thread's own.
+  Wait* waiting_ = nullptr;
+  Wait* ready_first_ = nullptr;
+  Wait* ready_last_ = nullptr;
+  Job* finished_ = nullptr;
+  Clock::time_point last_look_{};
+  Clock::time_point last_driven_{};
+  Clock::time_point patience_from_{};  // time before it was not driven and counts for no timeout
+
+  int epoll_ = -1;
+  int wake_event_ = -1;
+  std::thread progress_;
+};
+
+}  // namespace gossamer

@@ -1,0 +1,209 @@
+#include "lib/reducer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "compress/kernels.hpp"
+#include "lib/base/error.hpp"
+#include "lib/buffer.hpp"
+
+namespace gossamer {
+namespace {
+
+/// What the three ways share: where a part lives and how it is first filled.
+class GroundedReducer : public Reducer {
+ public:
+  explicit GroundedReducer(DType dtype) noexcept : dtype_(dtype) {}
+
+  void begin(const Ground& ground, Loader* loader) override {
+    ground_ = ground;
+    loader_ = loader;
+    finite_ = true;
+    next_slab();
+  }
+  [[nodiscard]] bool finite() const noexcept override { return finite_; }
+  void next_slab() noexcept override {}
+
+ protected:
+  [[nodiscard]] Chunk chunk_of(Part part) const noexcept {
+    return {ground_.data + part.offset * size_of(dtype_), part.count, part.offset};
+  }
+  Chunk touch(Part part, bool fresh) {
+    const Chunk chunk = chunk_of(part);
+    if (fresh && loader_ != nullptr) loader_->load(part, chunk.data);
+    return chunk;
+  }
+
+  DType dtype_;
+  Ground ground_;
+  Loader* loader_ = nullptr;
+  bool finite_ = true;
+};
+
+/// The values travel as they are.
+class InPlaceReducer final : public GroundedReducer {
+ public:
+  InPlaceReducer(InPlaceCodec& codec, DType dtype) noexcept : GroundedReducer(dtype), codec_(codec) {}
+
+  Bytes open(Part part, bool fresh, MutableBytes slot) override { return codec_.encode(touch(part, fresh), slot); }
+  Bytes pass(Part part, bool fresh, Bytes incoming, MutableBytes slot) override {
+    keep(part, fresh, incoming);
+    return codec_.encode(chunk_of(part), slot);
+  }
+  void keep(Part part, bool fresh, Bytes incoming) override { codec_.accumulate(incoming, 1, touch(part, fresh)); }
+  Bytes finish(Part part, bool fresh, MutableBytes slot) override {
+    const Chunk chunk = touch(part, fresh);
+    const Bytes payload = codec_.encode(chunk, slot);
+    const bool finite = ground_.result_scale != 1 ? codec_.rescale(ground_.result_scale, chunk)
+                                                  : !ground_.check_finite || kernels::all_finite(dtype_, payload);
+    if (ground_.check_finite && !finite) {
+      finite_ = false;
+      codec_.mark_nonfinite(chunk);
+    }
+    return payload;
+  }
+  void place(Part part, Bytes payload) override {
+    const Chunk chunk = chunk_of(part);
+    if (payload.size() != chunk.count * size_of(dtype_)) {
+      fail(Status::corrupt, "a part of ", chunk.count, " ", name_of(dtype_), " values arrived as ", payload.size(),
+           " bytes");
+    }
+    if (ground_.check_finite && codec_.marked_nonfinite(chunk)) finite_ = false;
+  }
+
+ private:
+  InPlaceCodec& codec_;
+};
+
+/// What lossy ways share: dropped mass stays in the tensor until the result arrives, then becomes the residual.
+class LossyReducer : public GroundedReducer {
+ public:
+  explicit LossyReducer(Codec& codec) noexcept : GroundedReducer(DType::float32), codec_(codec) {}
+
+  void place(Part part, Bytes payload) override {
+    const Chunk chunk = chunk_of(part);
+    const std::span<float> values = chunk.floats();
+    if (ground_.residual != nullptr) {
+      const float back = 1 / ground_.input_scale;
+      float* residual = ground_.residual + part.offset;
+      for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] * back;
+    }
+    std::fill(values.begin(), values.end(), 0.0F);
+    codec_.accumulate(payload, ground_.result_scale, chunk);
+  }
+
+ protected:
+  /// Encodes what the tensor holds and leaves there what encoding dropped.
+  Bytes encode(Chunk chunk, MutableBytes slot) {
+    const Bytes payload = codec_.encode(chunk, slot);
+    if (ground_.residual != nullptr) codec_.accumulate(payload, -1, chunk);
+    return payload;
+  }
+  Codec& codec_;
+};
+
+/// Decode, add, encode again.
+class ReencodeReducer final : public LossyReducer {
+ public:
+  using LossyReducer::LossyReducer;
+
+  Bytes open(Part part, bool fresh, MutableBytes slot) override { return encode(touch(part, fresh), slot); }
+  Bytes pass(Part part, bool fresh, Bytes incoming, MutableBytes slot) override {
+    keep(part, fresh, incoming);
+    return encode(chunk_of(part), slot);
+  }
+  void keep(Part part, bool fresh, Bytes incoming) override { codec_.accumulate(incoming, 1, touch(part, fresh)); }
+  Bytes finish(Part part, bool fresh, MutableBytes slot) override {
+    const Chunk chunk = touch(part, fresh);
+    if (ground_.check_finite && !kernels::all_finite(chunk.floats())) {
+      fail(Status::numeric, "a sum overflowed float32 in elements ", part.offset, " to ", part.offset + part.count);
+    }
+    const Bytes payload = encode(chunk, slot);
+    place(part, payload);
+    return payload;
+  }
+};
+
+/// Payload ⊕ payload. Partial sums stay encoded between dimensions.
+class MergeReducer final : public LossyReducer {
+ public:
+  MergeReducer(MergeableCodec& codec, std::size_t part_count, std::size_t kept_parts)
+      : LossyReducer(codec), merging_(codec), kept_(kept_parts) {
+    const std::size_t slot = codec.max_payload(part_count);
+    own_.resize(slot);
+    spare_.resize(slot);
+    for (Kept& kept : kept_) kept.slot.resize(slot);
+  }
+
+  Bytes open(Part part, bool fresh, MutableBytes slot) override {
+    return fresh ? encode(touch(part, true), slot) : find(part).payload;
+  }
+  Bytes pass(Part part, bool fresh, Bytes incoming, MutableBytes slot) override {
+    return merging_.merge(mine(part, fresh), incoming, part.count, slot);
+  }
+  void keep(Part part, bool fresh, Bytes incoming) override {
+    if (fresh) {
+      if (used_ == kept_.size()) fail(Status::internal, "a lane keeps more partial sums than planned");
+      Kept& kept = kept_[used_++];
+      kept.offset = part.offset;
+      kept.payload = merging_.merge(mine(part, true), incoming, part.count, kept.slot.bytes());
+    } else {
+      Kept& kept = find(part);
+      kept.payload = merging_.merge(kept.payload, incoming, part.count, spare_.bytes());
+      std::swap(kept.slot, spare_);
+    }
+  }
+  Bytes finish(Part part, bool fresh, MutableBytes slot) override {
+    const Bytes payload = open(part, fresh, slot);
+    place(part, payload);
+    return payload;
+  }
+  void next_slab() noexcept override { used_ = 0; }
+
+ private:
+  struct Kept {
+    std::size_t offset = 0;
+    Bytes payload;
+    Buffer slot;
+  };
+
+  Bytes mine(Part part, bool fresh) { return fresh ? encode(touch(part, true), own_.bytes()) : find(part).payload; }
+  Kept& find(Part part) {
+    for (std::size_t i = 0; i < used_; ++i) {
+      if (kept_[i].offset == part.offset) return kept_[i];
+    }
+    fail(Status::internal, "no partial sum is kept at element ", part.offset);
+  }
+
+  MergeableCodec& merging_;
+  Buffer own_;
+  Buffer spare_;
+  std::vector<Kept> kept_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace
+
+ReducerKind reducer_kind(const Codec& codec) noexcept {
+  if (dynamic_cast<const InPlaceCodec*>(&codec) != nullptr) return ReducerKind::in_place;
+  if (dynamic_cast<const MergeableCodec*>(&codec) != nullptr) return ReducerKind::merge;
+  return ReducerKind::re_encode;
+}
+
+std::size_t reducer_slots(ReducerKind kind, std::size_t kept_parts) noexcept {
+  return kind == ReducerKind::merge ? 2 + kept_parts : 0;
+}
+
+std::unique_ptr<Reducer> make_reducer(Codec& codec, DType dtype, std::size_t part_count, std::size_t kept_parts) {
+  switch (reducer_kind(codec)) {
+    case ReducerKind::in_place:
+      return std::make_unique<InPlaceReducer>(dynamic_cast<InPlaceCodec&>(codec), dtype);
+    case ReducerKind::merge:
+      return std::make_unique<MergeReducer>(dynamic_cast<MergeableCodec&>(codec), part_count, kept_parts);
+    case ReducerKind::re_encode:
+      break;
+  }
+  return std::make_unique<ReencodeReducer>(codec);
+}
+
+}  // namespace gossamer

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lib/tensor.hpp"
+
+namespace gossamer {
+
+/// Asks a linear codec for each part of a round's vector when its hop first needs it.
+class Projection final : public Loader {
+ public:
+  Projection(LinearCodec& codec, int round) noexcept : codec_(codec), round_(round) {}
+  void load(Part part, std::byte* values) override {
+    codec_.project(round_, part.offset, {reinterpret_cast<float*>(values), part.count});
+  }
+
+ private:
+  LinearCodec& codec_;
+  int round_;
+};
+
+/// The small all-reduces of a linear codec.
+struct Tensor::Rounds {
+  struct Round {
+    std::vector<float> vector;
+    std::unique_ptr<TensorCodec> wire;
+    std::unique_ptr<AllReduce> all_reduce;
+    Projection projection;
+  };
+
+  Rounds(Engine& engine, const std::vector<Leg>& legs, LinearCodec& codec) : block(kBlock) {
+    for (int i = 0; i < codec.rounds(); ++i) {
+      const Shape shape{DType::float32, {codec.round_count(i)}};
+      Round round{std::vector<float>(shape.count()), make_codec(codec.wire(), shape).codec, nullptr,
+                  Projection(codec, i)};
+      auto* wire = dynamic_cast<Codec*>(round.wire.get());
+      if (wire == nullptr) fail(Status::internal, "'", codec.wire(), "' cannot carry the rounds of ", codec.name());
+      round.all_reduce = std::make_unique<AllReduce>(engine, legs, *wire, shape, i);
+      rounds.push_back(std::move(round));
+    }
+  }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    std::size_t bytes = block.size() * sizeof(float);
+    for (const Round& round : rounds) bytes += round.vector.size() * sizeof(float) + round.all_reduce->slot_bytes();
+    return bytes;
+  }
+
+  static constexpr std::size_t kBlock = 16384;  // reconstructed values at a time: stays in the first-level caches
+  std::vector<Round> rounds;
+  std::vector<float> block;
+};
+
+}  // namespace gossamer

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compress/codec.hpp"
+#include "lib/all_reduce.hpp"
+#include "lib/buffer.hpp"
+#include "lib/call.hpp"
+#include "lib/collectives.hpp"
+#include "lib/trace.hpp"
+
+namespace gossamer {
+
+/// What tensors share: the communicator's view of the world.
+struct World {
+  Engine& engine;
+  const Topology& topology;
+  const std::vector<Leg>& legs;
+  int rank = 0;
+  int size = 1;
+  std::uint64_t seed = 0;
+  bool nonfinite_is_error = true;
+};
+
+/// Bytes of the record with which ranks agree on a call.
+inline constexpr std::size_t kIntentBytes = 16;
+
+enum class Op : int { sum = 0, mean = 1 };
+
+/// Running totals of a tensor's calls.
+struct TensorTotals {
+  std::uint64_t calls = 0;
+  std::uint64_t dense_bytes = 0;
+  Traffic traffic;
+  TimeSplit time;
+
+  void add(const Call& call, std::size_t tensor_bytes) noexcept;
+  void add(const TensorTotals& other) noexcept;
+};
+
+/// A registered tensor: its codec, all state that outlives a call, and the memory its calls need. One call at a time.
+class Tensor {
+ public:
+  Tensor(const World& world, std::string name, Shape shape, CodecChoice choice);
+  ~Tensor();
+
+  /// The tensor's id in message tags.
+  static std::uint32_t id_of(std::string_view name) noexcept;
+
+  // The coroutines of calls; `data` has the tensor's shape and stays valid until they end.
+  Task all_reduce(std::byte* data, Op op);
+  Task broadcast(std::byte* data, int root);
+  Task mix(std::byte* data);
+
+  [[nodiscard]] const std::string& name() const noexcept { return call_.name(); }
+  [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+  [[nodiscard]] const std::string& codec_spec() const noexcept { return spec_; }
+  [[nodiscard]] bool exact() const noexcept { return in_place_ != nullptr; }
+  [[nodiscard]] CoroutineHome& home() noexcept { return call_; }
+  [[nodiscard]] const TensorTotals& totals() const noexcept { return totals_; }
+  /// Writes the last call into a timeline.
+  void trace(Trace& trace, const char* operation, Clock::time_point start) const {
+    trace.call(operation, call_, start);
+  }
+  /// Bytes of slots, staging and residual.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
+
+  // State that outlives calls; not while a call is under way.
+  void copy_residual(std::span<float> out) const;
+  [[nodiscard]] double residual_norm() const noexcept;
+  [[nodiscard]] std::size_t saved_bytes() const noexcept;
+  void save(MutableBytes out) const;
+  void load(Bytes in);
+  void reset();
+
+ private:
+  struct Rounds;  // what a linear codec needs, in rounds.hpp
+  struct Calls;   // the coroutines, in tensor_calls.cpp
+
+  /// Numbers the call and the messages it sends. Number 63 of 64 is the registration's.
+  Tag next_tag() noexcept { return Tag::of_call(id_of(name()), calls_++ % 63); }
+  [[nodiscard]] StepContext context() const noexcept;
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept;
+
+  World world_;
+  Shape shape_;
+  std::string spec_;
+  std::unique_ptr<TensorCodec> codec_;
+  InPlaceCodec* in_place_ = nullptr;     // the codec, if it is one
+  Codec* stepwise_ = nullptr;            // the codec, if it is one
+  LinearCodec* linear_ = nullptr;        // the codec, if it is one
+  SharedMaxima* maxima_ = nullptr;       // the codec, if it is one
+  std::unique_ptr<InPlaceCodec> exact_;  // the tensor's type as it is: for gossip
+  std::unique_ptr<AllReduce> all_reduce_;
+  std::unique_ptr<Rounds> rounds_;
+  std::unique_ptr<GossipSlots> gossip_;
+  std::vector<float> residual_;            // empty without error feedback
+  std::vector<float> staged_;              // float32 copy of a tensor of another type, for lossy codecs
+  std::vector<std::byte> records_;         // of the agreement, one per rank
+  std::vector<std::byte> maxima_records_;  // of codecs with shared maxima, one per rank
+  Call call_;
+  std::uint64_t calls_ = 0;  // made so far: numbers messages and random streams
+  TensorTotals totals_;
+};
+
+}  // namespace gossamer

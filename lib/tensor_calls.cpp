@@ -1,0 +1,226 @@
+#include <algorithm>
+
+#include "compress/kernels.hpp"
+#include "lib/rounds.hpp"
+#include "lib/staging.hpp"
+#include "lib/tensor.hpp"
+
+namespace gossamer {
+namespace {
+
+enum Kind : std::uint32_t { kAllReduce, kBroadcast, kMix };
+constexpr std::string_view kKinds[] = {"all-reduce", "broadcast", "gossip"};
+
+/// What a rank says of the call it is about to make.
+struct Intent {
+  std::int32_t rank = 0;
+  std::uint32_t kind = kAllReduce;
+  std::int32_t detail = 0;  ///< the op, or the root
+  std::uint32_t finite = 1;
+
+  [[nodiscard]] bool same_call(const Intent& other) const noexcept {
+    return kind == other.kind && detail == other.detail;
+  }
+  [[nodiscard]] std::string describe() const {
+    const std::string_view name = kind < std::size(kKinds) ? kKinds[kind] : "an unknown call";
+    if (kind == kAllReduce) return sentence(name, detail == 0 ? " (sum)" : " (mean)");
+    return kind == kBroadcast ? sentence(name, " from rank ", detail) : std::string(name);
+  }
+};
+
+static_assert(sizeof(Intent) == kIntentBytes);
+
+/// Divides before the sum: for types whose sums overflow.
+class Prescale final : public Loader {
+ public:
+  Prescale(const InPlaceCodec& codec, double scale) noexcept : codec_(codec), scale_(scale) {}
+  void load(Part part, std::byte* values) override { codec_.rescale(scale_, {values, part.count, part.offset}); }
+
+ private:
+  const InPlaceCodec& codec_;
+  double scale_;
+};
+
+/// values = (values + residual) · scale
+void add_residual(std::span<float> values, std::span<const float> residual, float scale) noexcept {
+  if (residual.empty()) {
+    if (scale != 1) {
+      for (float& value : values) value *= scale;
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = (values[i] + residual[i]) * scale;
+}
+
+}  // namespace
+
+/// The coroutines of a tensor's calls, each from agreement to result.
+struct Tensor::Calls {
+  /// All ranks mean the same call and have finite inputs, or all throw the same before anything is touched.
+  static Task agree(Call& call, Tensor& self, Intent intent) {
+    const std::size_t own = own_record(self.world_.legs);
+    const MutableBytes all(self.records_);
+    std::memcpy(all.data() + own * sizeof(Intent), &intent, sizeof(Intent));
+    co_await gather_records(call, self.world_.legs, Phase::agree, {all, sizeof(Intent)});
+    for (std::size_t i = 0; i < all.size() / sizeof(Intent); ++i) {
+      Intent other;
+      std::memcpy(&other, all.data() + i * sizeof(Intent), sizeof(Intent));
+      if (!other.same_call(intent)) {
+        fail(Status::mismatch, "on '", self.name(), "' rank ", other.rank, " calls ", other.describe(), " while rank ",
+             intent.rank, " calls ", intent.describe());
+      }
+      if (other.finite == 0)
+        fail(Status::numeric, "the input of rank ", other.rank, " to '", self.name(), "' has NaN or Inf");
+    }
+  }
+
+  static Task all_reduce(Call& call, Tensor& self, std::byte* data, Op op) {
+    const double mean = op == Op::mean ? 1.0 / self.world_.size : 1.0;
+    bool finite = true;
+    if (!self.exact()) {
+      const Stopwatch watch(call.time.encode);
+      finite = kernels::all_finite(self.shape_.dtype, Bytes(data, self.shape_.bytes()));
+    }
+    co_await agree(call, self, {self.world_.rank, kAllReduce, static_cast<std::int32_t>(op), finite});
+    if (self.exact()) {
+      co_await exact_sum(call, self, data, mean);
+    } else {
+      float* values = self.staged_.empty() ? reinterpret_cast<float*>(data) : self.staged_.data();
+      if (!self.staged_.empty()) stage_in(self.shape_.dtype, Bytes(data, self.shape_.bytes()), self.staged_);
+      if (self.linear_ != nullptr) {
+        co_await linear_sum(call, self, values, static_cast<float>(mean));
+      } else {
+        co_await stepwise_sum(call, self, values, static_cast<float>(mean));
+      }
+      if (!self.staged_.empty()) stage_out(self.shape_.dtype, self.staged_, MutableBytes(data, self.shape_.bytes()));
+    }
+  }
+
+  static Task exact_sum(Call& call, Tensor& self, std::byte* data, double mean) {
+    const bool half = size_of(self.shape_.dtype) == 2;
+    Prescale prescale(*self.in_place_, mean);
+    Ground ground;
+    ground.data = data;
+    ground.result_scale = half ? 1 : mean;
+    ground.check_finite = self.world_.nonfinite_is_error;
+    co_await self.all_reduce_->run(call, ground, half && mean != 1 ? &prescale : nullptr);
+  }
+
+  /// Re-encode and merge codecs. A mean is divided before the sum, so that no narrow code overflows.
+  static Task stepwise_sum(Call& call, Tensor& self, float* values, float mean) {
+    const std::span<float> tensor(values, self.shape_.count());
+    {
+      const Stopwatch watch(call.time.encode);
+      add_residual(tensor, self.residual_, mean);
+      self.stepwise_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context());
+    }
+    if (self.maxima_ != nullptr) co_await share_maxima(call, self);
+    Ground ground;
+    ground.data = reinterpret_cast<std::byte*>(values);
+    ground.residual = self.residual_.empty() ? nullptr : self.residual_.data();
+    ground.input_scale = mean;
+    ground.check_finite = true;
+    co_await self.all_reduce_->run(call, ground, nullptr);
+  }
+
+  static Task share_maxima(Call& call, Tensor& self) {
+    const std::span<float> mine = self.maxima_->maxima();
+    const std::size_t size = mine.size_bytes();
+    const MutableBytes all(self.maxima_records_);
+    std::memcpy(all.data() + own_record(self.world_.legs) * size, mine.data(), size);
+    co_await gather_records(call, self.world_.legs, Phase::maxima, {all, size});
+    for (std::size_t rank = 0; rank < static_cast<std::size_t>(self.world_.size); ++rank) {
+      for (std::size_t i = 0; i < mine.size(); ++i) {
+        float theirs = 0;
+        std::memcpy(&theirs, all.data() + rank * size + i * sizeof(float), sizeof(float));
+        mine[i] = std::max(mine[i], theirs);
+      }
+    }
+  }
+
+  static Task linear_sum(Call& call, Tensor& self, float* values, float mean) {
+    const std::span<float> tensor(values, self.shape_.count());
+    {
+      const Stopwatch watch(call.time.encode);
+      add_residual(tensor, self.residual_, 1);
+      self.linear_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context());
+    }
+    for (int i = 0; i < self.linear_->rounds(); ++i) {
+      Rounds::Round& round = self.rounds_->rounds[static_cast<std::size_t>(i)];
+      Ground ground;
+      ground.data = reinterpret_cast<std::byte*>(round.vector.data());
+      ground.check_finite = true;
+      co_await round.all_reduce->run(call, ground, &round.projection);
+      const Stopwatch watch(call.time.decode);
+      self.linear_->absorb(i, round.vector);
+    }
+    const Stopwatch watch(call.time.decode);
+    take_linear_result(self, tensor, mean);
+  }
+
+  /// Every rank keeps what the agreed mean says of its input that is wrong: residuals sum to what the sum lacks.
+  static void take_linear_result(Tensor& self, std::span<float> tensor, float mean) {
+    const float share = 1.0F / static_cast<float>(self.world_.size);
+    const std::span<float> block(self.rounds_->block);
+    for (std::size_t start = 0; start < tensor.size(); start += block.size()) {
+      const std::size_t count = std::min(block.size(), tensor.size() - start);
+      self.linear_->reconstruct(start, block.first(count));
+      float* values = tensor.data() + start;
+      if (!self.residual_.empty()) {
+        float* residual = self.residual_.data() + start;
+        for (std::size_t i = 0; i < count; ++i) residual[i] = values[i] - block[i] * share;
+      }
+      for (std::size_t i = 0; i < count; ++i) values[i] = block[i] * mean;
+    }
+  }
+
+  static Task broadcast(Call& call, Tensor& self, std::byte* data, int root) {
+    co_await agree(call, self, {self.world_.rank, kBroadcast, root, 1});
+    std::vector<std::size_t> digits;
+    for (const Dimension& dimension : self.world_.topology.dimensions()) {
+      digits.push_back(self.world_.topology.digit(root, dimension));
+    }
+    co_await gossamer::broadcast(call, self.world_.legs, std::move(digits), {data, self.shape_.bytes()});
+  }
+
+  static Task mix(Call& call, Tensor& self, std::byte* data) {
+    const bool finite =
+        !self.world_.nonfinite_is_error || kernels::all_finite(self.shape_.dtype, Bytes(data, self.shape_.bytes()));
+    co_await agree(call, self, {self.world_.rank, kMix, 0, finite});
+    const Neighbourhood around = self.world_.topology.at(self.world_.rank, self.calls_);
+    if (!self.gossip_) self.gossip_ = std::make_unique<GossipSlots>(self.world_.engine, around);
+    co_await gossamer::mix(call, around, *self.gossip_, *self.exact_, {data, self.shape_.count(), 0});
+  }
+
+  /// Counts a call, however it ends.
+  static Task counted(Call& call, Tensor& self, Task body) {
+    std::exception_ptr error;
+    {
+      const Stopwatch watch(call.time.total);
+      try {
+        co_await body;
+      } catch (...) {
+        error = std::current_exception();
+      }
+    }
+    self.totals_.add(call, self.shape_.bytes());
+    if (error) std::rethrow_exception(error);
+  }
+};
+
+Task Tensor::all_reduce(std::byte* data, Op op) {
+  call_.begin("all-reduce", next_tag());
+  return Calls::counted(call_, *this, Calls::all_reduce(call_, *this, data, op));
+}
+
+Task Tensor::broadcast(std::byte* data, int root) {
+  call_.begin("broadcast", next_tag());
+  return Calls::counted(call_, *this, Calls::broadcast(call_, *this, data, root));
+}
+
+Task Tensor::mix(std::byte* data) {
+  call_.begin("gossip", next_tag());
+  return Calls::counted(call_, *this, Calls::mix(call_, *this, data));
+}
+
+}  // namespace gossamer

@@ -11,5 +11,6 @@ CodecEntry bf16_entry() noexcept;
 CodecEntry int8_entry() noexcept;
 CodecEntry terngrad_entry() noexcept;
 CodecEntry powersgd_entry() noexcept;
+CodecEntry topk_entry() noexcept;
 
 }  // namespace gossamer

@@ -13,6 +13,7 @@ const std::array kCodecs = {
     int8_entry(),
     terngrad_entry(),
     powersgd_entry(),
+    topk_entry(),
 };
 
 const CodecEntry& find_entry(std::string_view name) {

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "compress/codec.hpp"
+#include "lib/base/error.hpp"
+#include "tests/codec_bounds.hpp"
+
+/// The table behind the codec conformance and golden suites. A new codec is one line in codec_cases() or linear_cases()
+/// with the bound its paper gives; every registry entry must be in one of them.
+namespace gossamer {
+
+/// What is wrong with `decoded`, the values that came back for elements [offset, offset + decoded.size()) of `tensor`;
+/// empty when the codec's theory allows them.
+using Bound = std::string (*)(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded);
+
+struct CodecCase {
+  std::string spec;
+  Bound bound;
+};
+
+inline const std::vector<CodecCase>& codec_cases() {
+  static const std::vector<CodecCase> cases = {
+      {"identity", bounds::exact},
+      {"fp16", bounds::fp16},
+      {"bf16", bounds::bf16},
+      {"int8", bounds::int8_nearest},
+      {"int8:block=64,rounding=stochastic", bounds::int8_stochastic},
+      {"terngrad", bounds::ternary},
+      {"topk:ratio=0.01", bounds::one_percent_kept},
+      {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
+  };
+  return cases;
+}
+
+struct LinearCase {
+  std::string spec;
+  /// Largest allowed ‖sum − reconstruction‖ / ‖sum‖ after one call from a new object.
+  double relative_error;
+};
+
+inline const std::vector<LinearCase>& linear_cases() {
+  // One step of subspace iteration is an orthogonal projection: it never adds error.
+  static const std::vector<LinearCase> cases = {
+      {"powersgd:rank=1", 1.0001},
+      {"powersgd:rank=2,wire=fp16", 1.01},
+  };
+  return cases;
+}
+
+/// Named inputs that every codec meets.
+inline constexpr std::string_view kPatterns[] = {"normal", "zeros", "one value", "constant",
+                                                 "tiny",   "huge",  "wide range"};
+
+inline std::vector<float> make_input(std::string_view pattern, std::size_t count, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count, 0.0F);
+  for (std::size_t i = 0; i < count; ++i) {
+    const float draw = normal(random);
+    if (pattern == "normal") values[i] = draw;
+    if (pattern == "constant") values[i] = -0.37F;
+    if (pattern == "tiny") values[i] = draw * 1e-40F;
+    if (pattern == "huge") values[i] = draw * 1e30F;
+    if (pattern == "wide range") values[i] = std::ldexp(draw, static_cast<int>(random() % 200) - 120);
+  }
+  if (pattern == "one value" && count > 0) values[count / 2] = 3.25F;
+  return values;
+}
+
+inline constexpr std::size_t kCounts[] = {0, 1, 2, 63, 64, 65, 319, 321, 1009, 100003};
+
+inline Chunk chunk_of(std::span<float> values, std::size_t offset = 0) {
+  return {reinterpret_cast<std::byte*>(values.data()), values.size(), offset};
+}
+
+/// One rank's codec object for a float tensor of one dimension, after begin().
+class Subject {
+ public:
+  Subject(const std::string& spec, std::vector<float> values, std::uint32_t rank = 0) : values_(std::move(values)) {
+    CodecChoice choice = make_codec(spec, Shape{DType::float32, {values_.size()}});
+    codec_.reset(dynamic_cast<Codec*>(choice.codec.get()));
+    if (codec_ == nullptr) fail(Status::internal, spec, " is not a Codec");
+    static_cast<void>(choice.codec.release());
+    begin(rank);
+  }
+
+  void begin(std::uint32_t rank, std::uint32_t call = 1) {
+    StepContext context;
+    context.shared = {42, call, 0};
+    context.own = {42, call, rank + 1};
+    codec_->begin(chunk_of(values_), context);
+  }
+  Codec& codec() { return *codec_; }
+  [[nodiscard]] MergeableCodec* mergeable() { return dynamic_cast<MergeableCodec*>(codec_.get()); }
+  [[nodiscard]] std::vector<float>& values() { return values_; }
+
+  std::vector<std::byte> encode(std::size_t offset, std::size_t count) {
+    // Exactly max_payload bytes, so that a sanitizer sees any overrun.
+    std::vector<std::byte> slot(codec_->max_payload(count));
+    const Bytes payload = codec_->encode(chunk_of(std::span(values_).subspan(offset, count), offset), slot);
+    return {payload.begin(), payload.end()};
+  }
+  std::vector<std::byte> encode() { return encode(0, values_.size()); }
+
+  [[nodiscard]] std::vector<float> decode(Bytes payload, std::size_t count) const {
+    std::vector<float> out(count, 0.0F);
+    codec_->accumulate(payload, 1.0F, chunk_of(out));
+    return out;
+  }
+
+  std::vector<std::byte> merge(Bytes a, Bytes b) {
+    std::vector<std::byte> slot(codec_->max_payload(values_.size()));
+    const Bytes payload = mergeable()->merge(a, b, values_.size(), slot);
+    return {payload.begin(), payload.end()};
+  }
+
+ private:
+  std::vector<float> values_;
+  std::unique_ptr<Codec> codec_;
+};
+
+/// Gives all subjects the maximum over them, as an all-reduce of maxima does.
+inline void share_maxima(std::span<Subject> subjects) {
+  std::vector<float> largest;
+  for (int pass = 0; pass < 2; ++pass) {
+    for (Subject& subject : subjects) {
+      auto* shared = dynamic_cast<SharedMaxima*>(&subject.codec());
+      if (shared == nullptr) return;
+      const std::span<float> maxima = shared->maxima();
+      largest.resize(maxima.size(), 0.0F);
+      for (std::size_t i = 0; i < maxima.size(); ++i) {
+        if (pass == 0) largest[i] = std::max(largest[i], maxima[i]);
+        if (pass == 1) maxima[i] = largest[i];
+      }
+    }
+  }
+}
+
+}  // namespace gossamer

@@ -6,5 +6,6 @@
 namespace gossamer {
 
 TransportEntry inproc_entry() noexcept;
+TransportEntry ucx_entry() noexcept;
 
 }  // namespace gossamer

@@ -7,6 +7,7 @@ namespace {
 
 const std::array kTransports = {
     inproc_entry(),
+    ucx_entry(),
 };
 
 }  // namespace

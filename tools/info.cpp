@@ -1,0 +1,168 @@
+#include "tools/info.hpp"
+
+#include <hwy/highway.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "compress/codec.hpp"
+#include "lib/config.hpp"
+#include "tools/json.hpp"
+#include "topology/topology.hpp"
+#include "transport/transport.hpp"
+
+namespace gossamer::tools {
+namespace {
+
+/// One line of a registry, as info shows it.
+struct Item {
+  std::string name;
+  std::string summary;
+  std::vector<Key> keys;
+};
+
+std::vector<Item> codec_items() {
+  std::vector<Item> items;
+  for (const CodecEntry& entry : codecs()) {
+    Item item{std::string(entry.name), std::string(entry.summary), {entry.keys.begin(), entry.keys.end()}};
+    item.keys.push_back({"ef", entry.error_feedback ? "on" : "off", "error feedback: on or off"});
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+std::vector<Item> topology_items() {
+  std::vector<Item> items;
+  for (const TopologyEntry& entry : topologies())
+    items.push_back({std::string(entry.form), std::string(entry.summary), {}});
+  return items;
+}
+
+std::vector<Item> transport_items() {
+  std::vector<Item> items;
+  for (const TransportEntry& entry : transports()) {
+    items.push_back({std::string(entry.name), std::string(entry.summary), {entry.keys.begin(), entry.keys.end()}});
+  }
+  return items;
+}
+
+std::string instruction_sets() {
+  std::string names;
+  const auto supported = static_cast<std::uint64_t>(hwy::SupportedTargets());
+  for (std::uint64_t bits = supported & static_cast<std::uint64_t>(HWY_TARGETS); bits != 0; bits &= bits - 1) {
+    if (!names.empty()) names += ' ';
+    names += hwy::TargetName(static_cast<std::int64_t>(bits & -bits));
+  }
+  return names;
+}
+
+/// What the transport would use on this machine; the reason if it cannot be opened.
+std::string devices_of(const TransportEntry& entry) {
+  try {
+    const Spec spec{std::string(entry.name), {}, {}};
+    const Options options("transport " + spec.name, spec, entry.keys);
+    const auto endpoint = entry.open(options, EndpointContext{});
+    std::string text = endpoint->describe();
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
+  } catch (const std::exception& error) {
+    return std::string("not usable here: ") + error.what();
+  }
+}
+
+void print_indented(const std::string& text, const char* indent) {
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::printf("%s%s\n", indent, text.substr(begin, end - begin).c_str());
+    begin = end + 1;
+  }
+}
+
+void print_key(const Key& key, int width) {
+  const std::string shown = std::string(key.name) + "=" + std::string(key.fallback);
+  std::printf("    %-*s  %s\n", width, shown.c_str(), std::string(key.meaning).c_str());
+}
+
+void print_items(const char* title, const std::vector<Item>& items) {
+  std::printf("\n%s\n", title);
+  for (const Item& item : items) {
+    std::printf("  %-20s %s\n", item.name.c_str(), item.summary.c_str());
+    for (const Key& key : item.keys) print_key(key, 18);
+  }
+}
+
+void print_text() {
+  std::printf("gossamer %s\n", GOSSAMER_VERSION);
+  std::printf("  compiler          %s\n  build type        %s\n", GOSSAMER_COMPILER, GOSSAMER_BUILD_TYPE);
+  std::printf("  sanitizers        %s\n", *GOSSAMER_SANITIZERS != '\0' ? GOSSAMER_SANITIZERS : "none");
+  std::printf("  instruction sets  %s (best first)\n", instruction_sets().c_str());
+  std::printf("\nKeys are shown with their defaults.\n");
+  print_items("Codecs (codec=NAME:key=value,...)", codec_items());
+  print_items("Topologies (topology=NAME)", topology_items());
+  print_items("Transports (transport=NAME)", transport_items());
+  std::printf("\nConfiguration (key=value ..., or GOSSAMER_<KEY> in the environment)\n");
+  for (const Key& key : config_keys()) print_key(key, 18);
+  std::printf("\nIn use on this machine\n");
+  for (const TransportEntry& entry : transports()) {
+    std::printf("  %s\n", std::string(entry.name).c_str());
+    print_indented(devices_of(entry), "    ");
+  }
+}
+
+void write_keys(JsonWriter& out, std::string_view name, std::span<const Key> keys) {
+  out.open_array(name);
+  for (const Key& key : keys) {
+    out.open_object();
+    out.text("key", key.name);
+    out.text("default", key.fallback);
+    out.text("meaning", key.meaning);
+    out.close();
+  }
+  out.close();
+}
+
+void write_items(JsonWriter& out, std::string_view name, const std::vector<Item>& items) {
+  out.open_array(name);
+  for (const Item& item : items) {
+    out.open_object();
+    out.text("name", item.name);
+    out.text("summary", item.summary);
+    write_keys(out, "keys", item.keys);
+    out.close();
+  }
+  out.close();
+}
+
+void print_json() {
+  JsonWriter out;
+  out.open_object();
+  out.text("version", GOSSAMER_VERSION);
+  out.text("compiler", GOSSAMER_COMPILER);
+  out.text("build_type", GOSSAMER_BUILD_TYPE);
+  out.text("sanitizers", GOSSAMER_SANITIZERS);
+  out.text("instruction_sets", instruction_sets());
+  write_items(out, "codecs", codec_items());
+  write_items(out, "topologies", topology_items());
+  write_items(out, "transports", transport_items());
+  write_keys(out, "configuration", config_keys());
+  out.open_object("in_use");
+  for (const TransportEntry& entry : transports()) out.text(entry.name, devices_of(entry));
+  out.close();
+  out.close();
+  std::printf("%s\n", out.str().c_str());
+}
+
+}  // namespace
+
+int run_info(bool json) {
+  if (json) {
+    print_json();
+  } else {
+    print_text();
+  }
+  return 0;
+}
+
+}  // namespace gossamer::tools

@@ -1,0 +1,103 @@
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <string>
+
+#include "tools/info.hpp"
+#include "tools/perf.hpp"
+
+namespace gossamer::tools {
+namespace {
+
+void add_sizes(CLI::App& app, PerfOptions& options) {
+  const CLI::AsSizeValue as_size(false);
+  app.add_option("-b,--begin", options.begin_bytes, "smallest size in bytes per rank; K, M, G are 1024's powers")
+      ->transform(as_size)
+      ->group("Sizes");
+  app.add_option("-e,--end", options.end_bytes, "largest size in bytes per rank")->transform(as_size)->group("Sizes");
+  app.add_option("-f,--factor", options.factor, "from one size to the next")
+      ->check(CLI::Range(2, 1024))
+      ->group("Sizes");
+  app.add_option("--tensors", options.tensors,
+                 "instead of one tensor of each size: all gradients of a model in flight at once")
+      ->check(CLI::IsMember({"resnet50"}))
+      ->group("Sizes");
+}
+
+void add_subject(CLI::App& app, PerfOptions& options) {
+  app.add_option("-c,--codec", options.codec, "codec spec, e.g. topk:ratio=0.01")->group("What is timed");
+  app.add_option("-t,--topology", options.topology, "topology spec, e.g. torus:2x2")->group("What is timed");
+  app.add_option("--transport", options.transport, "ucx or inproc")->group("What is timed");
+  app.add_option("--config", options.config, "more configuration, as \"key=value key=value\"")->group("What is timed");
+  const std::map<std::string, goss_dtype> dtypes = {
+      {"float32", GOSS_FLOAT32}, {"float64", GOSS_FLOAT64}, {"float16", GOSS_FLOAT16}, {"bfloat16", GOSS_BFLOAT16}};
+  app.add_option("-d,--dtype", options.dtype, "element type")
+      ->transform(CLI::CheckedTransformer(dtypes))
+      ->default_str("float32")
+      ->group("What is timed");
+  app.add_option("-o,--op", options.op, "sum or mean")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, goss_op>{{"sum", GOSS_SUM}, {"mean", GOSS_MEAN}}))
+      ->default_str("sum")
+      ->group("What is timed");
+  app.add_option("--seed", options.seed, "of the inputs")->group("What is timed");
+}
+
+void add_run(CLI::App& app, PerfOptions& options) {
+  app.add_option("-n,--iterations", options.iterations, "timed calls per size")
+      ->check(CLI::Range(1, 1000000))
+      ->group("Run");
+  app.add_option("-w,--warmup", options.warmup, "calls before those")->check(CLI::Range(0, 1000000))->group("Run");
+  auto* ranks = app.add_option("--ranks", options.ranks, "start this many processes here, without mpirun")
+                    ->check(CLI::Range(1, 512))
+                    ->group("Run");
+  auto* inproc = app.add_option("--inproc", options.inproc, "ranks as this many threads of one process")
+                     ->check(CLI::Range(1, 512))
+                     ->group("Run");
+  auto* against = app.add_option("--against", options.against,
+                                 "alternate with MPI_Allreduce of the mpirun that started this, and print the ratio")
+                      ->check(CLI::IsMember({"mpi"}))
+                      ->group("Run");
+  inproc->excludes(ranks)->excludes(against);
+  ranks->excludes(against);
+  app.add_flag("--check", options.check,
+               "exit with 1 when ranks disagree, mass is lost or an error is above the codec's bound")
+      ->group("Run");
+  app.add_flag("--json", options.json, "one JSON object instead of the table")->group("Run");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Gossamer: compressed averaging of gradients between ranks, without a master", "gossamer");
+  app.set_version_flag("--version", goss_version());
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
+
+  CLI::App* info = app.add_subcommand("info", "Version, build, codecs, topologies, transports, configuration, devices");
+  bool json = false;
+  info->add_flag("--json", json, "one JSON object instead of text");
+
+  CLI::App* perf = app.add_subcommand("perf",
+                                      "Time all-reduces. Ranks come from mpirun (Open MPI, MPICH), from torchrun's "
+                                      "environment variables, from --ranks or from --inproc.");
+  perf->option_defaults()->always_capture_default();
+  PerfOptions options;
+  add_sizes(*perf, options);
+  add_subject(*perf, options);
+  add_run(*perf, options);
+
+  CLI11_PARSE(app, argc, argv);
+  return info->parsed() ? run_info(json) : run_perf(options, argv);
+}
+
+}  // namespace
+}  // namespace gossamer::tools
+
+int main(int argc, char** argv) {
+  try {
+    return gossamer::tools::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gossamer: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,49 @@
+#include "tools/perf.hpp"
+
+#include "lib/base/error.hpp"
+#include "tools/perf_measure.hpp"
+#include "tools/perf_ranks.hpp"
+#include "tools/perf_report.hpp"
+#include "tools/perf_rival.hpp"
+
+namespace gossamer::tools {
+namespace {
+
+std::string describe(goss_comm* comm) {
+  std::string text(4096, '\0');
+  expect_ok(goss_comm_describe(comm, text.data(), text.size()), "describing the communicator");
+  text.resize(text.find('\0'));
+  return text;
+}
+
+int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
+  Session session(owned);
+  const bool prints = session.rank() == 0;
+  const PerfHeader header{session.size(), describe(session.comm()), rival != nullptr ? rival->name() : std::string()};
+  if (prints && !options.json) print_header(options, header);
+  std::vector<CaseResult> results;
+  bool broken = false;
+  for (const Case& shapes : cases_of(options)) {
+    results.push_back(measure(session, shapes, options, rival));
+    if (prints && !options.json) print_case(options, header, results.back());
+    broken = broken || !results.back().broken.empty();
+  }
+  if (prints && options.json) print_json(options, header, results);
+  return broken ? 1 : 0;
+}
+
+}  // namespace
+
+int run_perf(const PerfOptions& options, char** arguments) {
+  const std::string config = options.communicator_config();
+  const RankMain alone = [&](goss_comm* comm) { return rank_main(comm, options, nullptr); };
+  if (options.inproc > 0) return run_threads(options.inproc, config, alone);
+  if (options.ranks > 0) return run_children(options.ranks, config, alone);
+  if (options.against.empty()) return run_from_environment(config, alone);
+  const auto rival = start_mpi(arguments);
+  const int code = rank_main(rival->communicator(config), options, rival.get());
+  rival->finish(code);
+  return code;
+}
+
+}  // namespace gossamer::tools

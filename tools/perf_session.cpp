@@ -1,0 +1,94 @@
+#include "tools/perf_session.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "lib/base/error.hpp"
+#include "tools/perf_input.hpp"
+
+namespace gossamer::tools {
+namespace {
+
+TensorHandle create(goss_comm* comm, const TensorShape& shape, goss_dtype dtype, const char* codec) {
+  goss_tensor* tensor = nullptr;
+  expect_ok(goss_tensor_create(comm, shape.name.c_str(), dtype, static_cast<int>(shape.dims.size()), shape.dims.data(),
+                               codec, &tensor),
+            "registering a tensor");
+  return TensorHandle(tensor);
+}
+
+}  // namespace
+
+void expect_ok(goss_status status, const char* what) {
+  if (status != GOSS_OK) fail(static_cast<Status>(status), what, ": ", goss_last_error());
+}
+
+void Session::barrier() {
+  expect_ok(goss_barrier(comm()), "barrier");
+}
+
+std::vector<double> Session::sum(std::span<const double> mine) {
+  std::vector<double> values(mine.begin(), mine.end());
+  const TensorShape shape{"perf.helper." + std::to_string(helpers_++), {values.size()}};
+  const TensorHandle tensor = create(comm(), shape, GOSS_FLOAT64, "identity");
+  expect_ok(goss_allreduce(tensor.get(), values.data(), GOSS_SUM), "gathering results");
+  return values;
+}
+
+std::vector<double> Session::gather(std::span<const double> mine) {
+  std::vector<double> all(mine.size() * static_cast<std::size_t>(size_), 0.0);
+  std::copy(mine.begin(), mine.end(), all.begin() + static_cast<std::ptrdiff_t>(mine.size()) * rank_);
+  return sum(all);
+}
+
+CaseTensors::CaseTensors(Session& session, const Case& shapes, goss_dtype dtype) : element_(element_size(dtype)) {
+  for (const TensorShape& shape : shapes) {
+    tensors_.push_back(create(session.comm(), shape, dtype, nullptr));
+    counts_.push_back(shape.count());
+    count_ += shape.count();
+  }
+  requests_.resize(tensors_.size());
+}
+
+void CaseTensors::all_reduce(std::byte* data, goss_op op) {
+  if (tensors_.size() == 1) {
+    expect_ok(goss_allreduce(tensors_.front().get(), data, op), "all-reduce");
+    return;
+  }
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    expect_ok(goss_iallreduce(tensors_[i].get(), data, op, &requests_[i]), "posting an all-reduce");
+    data += counts_[i] * element_;
+  }
+  expect_ok(goss_wait_all(static_cast<int>(requests_.size()), requests_.data()), "all-reduce");
+}
+
+goss_stats CaseTensors::stats() const {
+  goss_stats total{};
+  for (const TensorHandle& tensor : tensors_) {
+    goss_stats each{};
+    each.struct_size = sizeof each;
+    expect_ok(goss_tensor_stats(tensor.get(), &each), "statistics");
+    total.bytes_sent += each.bytes_sent;
+    total.encode_seconds += each.encode_seconds;
+    total.reduce_seconds += each.reduce_seconds;
+    total.decode_seconds += each.decode_seconds;
+    total.wait_seconds += each.wait_seconds;
+  }
+  return total;
+}
+
+std::vector<float> CaseTensors::residual() const {
+  std::vector<float> values(count_);
+  float* place = values.data();
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    expect_ok(goss_tensor_residual(tensors_[i].get(), place), "residual");
+    place += counts_[i];
+  }
+  return values;
+}
+
+void CaseTensors::reset() {
+  for (const TensorHandle& tensor : tensors_) expect_ok(goss_tensor_reset(tensor.get()), "reset");
+}
+
+}  // namespace gossamer::tools

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "lib/include/gossamer/gossamer.h"
+#include "tools/perf.hpp"
+
+namespace gossamer::tools {
+
+/// Throws Error with the status and goss_last_error() unless `status` is GOSS_OK.
+void expect_ok(goss_status status, const char* what);
+
+struct TensorDeleter {
+  void operator()(goss_tensor* tensor) const noexcept { goss_tensor_destroy(tensor); }
+};
+using TensorHandle = std::unique_ptr<goss_tensor, TensorDeleter>;
+
+/// One rank's communicator, and what measuring needs of it. All functions are collective.
+class Session {
+ public:
+  explicit Session(goss_comm* owned) : comm_(owned), rank_(goss_comm_rank(owned)), size_(goss_comm_size(owned)) {}
+
+  [[nodiscard]] goss_comm* comm() const noexcept { return comm_.get(); }
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] int size() const noexcept { return size_; }
+  void barrier();
+  /// The ranks' `mine` (all of one length) added up, uncompressed.
+  std::vector<double> sum(std::span<const double> mine);
+  /// The ranks' `mine` (all of one length) one after another.
+  std::vector<double> gather(std::span<const double> mine);
+
+ private:
+  struct CommDeleter {
+    void operator()(goss_comm* comm) const noexcept { goss_comm_destroy(comm); }
+  };
+  std::unique_ptr<goss_comm, CommDeleter> comm_;
+  int rank_;
+  int size_;
+  unsigned long long helpers_ = 0;  // helper tensors made so far: each has a name of its own
+};
+
+/// The registered tensors of a case. Their elements lie one after another in the buffers that calls take.
+class CaseTensors {
+ public:
+  CaseTensors(Session& session, const Case& shapes, goss_dtype dtype);
+
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return count_ * element_; }
+  /// Blocking, in place; several tensors are all posted first and then waited for.
+  void all_reduce(std::byte* data, goss_op op);
+  /// Summed over the tensors; local.
+  [[nodiscard]] goss_stats stats() const;
+  /// count() floats; local.
+  [[nodiscard]] std::vector<float> residual() const;
+  void reset();
+
+ private:
+  std::vector<TensorHandle> tensors_;
+  std::vector<std::size_t> counts_;
+  std::vector<goss_request*> requests_;
+  std::size_t count_ = 0;
+  std::size_t element_;
+};
+
+}  // namespace gossamer::tools

@@ -94,6 +94,60 @@ std::uint64_t read_unary(BitReader& reader, std::uint64_t limit) {
   }
 }
 
+struct GolombState {
+  BitReader reader;
+  unsigned bits = 0;
+  std::uint64_t next = 0;  ///< the first index that may follow
+  std::size_t elements = 0;
+
+  std::uint32_t accept(std::uint64_t gap) {
+    const std::uint64_t index = next + gap;
+    if (index >= elements) refuse_index(index, elements);
+    next = index + 1;
+    return static_cast<std::uint32_t>(index);
+  }
+};
+
+std::uint32_t decode_one(GolombState& state) {
+  const std::uint64_t quotient = read_unary(state.reader, state.elements >> state.bits);
+  const std::uint64_t remainder = state.reader.peek() & ((std::uint64_t{1} << state.bits) - 1);
+  state.reader.skip(state.bits);
+  return state.accept(quotient << state.bits | remainder);
+}
+
+/// Decodes kGroup codes from one look at memory, which is what a code has to wait for most. False, and nothing done,
+/// when they are too long for that.
+template <std::size_t kGroup>
+bool decode_group(GolombState& state, std::uint32_t* indices) {
+  std::uint64_t gaps[kGroup];
+  std::uint64_t word = state.reader.peek();
+  unsigned used = 0;
+  for (std::uint64_t& gap : gaps) {
+    const auto quotient = static_cast<unsigned>(std::countr_zero(word | std::uint64_t{1} << 63));
+    word = word >> quotient >> 1;
+    gap = std::uint64_t{quotient} << state.bits | (word & ((std::uint64_t{1} << state.bits) - 1));
+    word >>= state.bits;
+    used += quotient + 1 + state.bits;
+  }
+  if (used > BitReader::kPeekBits) return false;
+  state.reader.skip(used);
+  for (std::size_t i = 0; i < kGroup; ++i) indices[i] = state.accept(gaps[i]);
+  return true;
+}
+
+template <std::size_t kGroup>
+void decode_gaps(GolombState& state, std::span<std::uint32_t> indices) {
+  std::size_t i = 0;
+  while (i + kGroup <= indices.size()) {
+    if (!decode_group<kGroup>(state, &indices[i])) {
+      for (std::size_t j = 0; j < kGroup; ++j) indices[i + j] = decode_one(state);
+    }
+    i += kGroup;
+  }
+  for (; i < indices.size(); ++i) indices[i] = decode_one(state);
+  state.reader.expect_end();
+}
+
 void decode_golomb(Bytes in, std::size_t elements, std::span<std::uint32_t> indices) {
   if (indices.empty()) return expect_size(in, 0);
   if (in.empty()) expect_size(in, 1);
@@ -101,19 +155,10 @@ void decode_golomb(Bytes in, std::size_t elements, std::span<std::uint32_t> indi
   if (bits > kMaxGolombBits) {
     fail(Status::corrupt, "payload has ", bits, " remainder bits in its indices; at most ", kMaxGolombBits);
   }
-  const std::uint64_t mask = (std::uint64_t{1} << bits) - 1;
-  const std::uint64_t limit = elements >> bits;
-  BitReader reader(in.subspan(1));
-  std::uint64_t next = 0;
-  for (std::uint32_t& index : indices) {
-    const std::uint64_t quotient = read_unary(reader, limit);
-    const std::uint64_t found = next + (quotient << bits | (reader.peek() & mask));
-    reader.skip(bits);
-    if (found >= elements) refuse_index(found, elements);
-    index = static_cast<std::uint32_t>(found);
-    next = found + 1;
-  }
-  reader.expect_end();
+  GolombState state{BitReader(in.subspan(1)), bits, 0, elements};
+  // Codes are about bits + 2 long.
+  if (bits <= 9) return decode_gaps<4>(state, indices);
+  decode_gaps<2>(state, indices);
 }
 
 void encode_bitmap(Indices indices, MutableBytes out) {

@@ -230,9 +230,9 @@ struct AllReduce::Steps {
       } else {
         co_await all_gather_ring(call, self, lane, *leg, ground, block);
       }
+      co_await lane.last_send(call);  // both may still read buffers that the next leg or slab receives into
+      co_await lane.send_slot(call);
     }
-    co_await lane.last_send(call);
-    co_await lane.send_slot(call);
   }
 
   /// Slabs `lane`, lane + lanes, …; a failure here ends the other lanes too.

@@ -34,10 +34,6 @@ GatherStep gather_step(const Call& call, const Leg& leg, Phase phase, std::size_
   return {leg.previous(), before, tag, leg.next(), (leg.digit + n - step) % n, tag};
 }
 
-Bytes segment_of(Bytes data, std::size_t index) {
-  const std::size_t start = index * kSegmentBytes;
-  return data.subspan(start, std::min(kSegmentBytes, data.size() - start));
-}
 MutableBytes segment_of(MutableBytes data, std::size_t index) {
   const std::size_t start = index * kSegmentBytes;
   return data.subspan(start, std::min(kSegmentBytes, data.size() - start));

@@ -19,11 +19,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// A block of R rows and K columns of the factor keeps R · K vectors in registers.
+// A block of R rows and K columns of the factor keeps R · K vectors in registers. More than four columns at a time
+// would leave too few rows to share the loads of each column; the rows of a block are still in cache for the next four.
 #if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
 constexpr std::size_t kBlockVectors = 8;  // of 16 registers
 #else
-constexpr std::size_t kBlockVectors = 16;  // of 32 registers
+constexpr std::size_t kBlockVectors = 24;  // of 32 registers
 #endif
 constexpr std::size_t kMaxRows = 8;
 // Products added up in one register lane after another before the sum joins that of the columns to the left: bounds the
@@ -93,7 +94,6 @@ HWY_INLINE void for_each_block(const Block& block, std::size_t rows, std::size_t
 
 template <class Block>
 HWY_INLINE void for_all(const Block& block, std::size_t rows, std::size_t rank) {
-  if (rank >= 8) return for_each_block<8>(block, rows, rank);
   if (rank >= 4) return for_each_block<4>(block, rows, rank);
   if (rank >= 2) return for_each_block<2>(block, rows, rank);
   return for_each_block<1>(block, rows, rank);

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <hwy/highway.h>
 
 #include <algorithm>
 #include <cmath>
@@ -114,18 +115,23 @@ TEST_CASE("selector picks what a stable sort picks") {
   }
 }
 
-TEST_CASE("selector: runs of a tensor hold what the whole tensor holds") {
+TEST_CASE("selector: runs of a tensor hold what the whole tensor holds, with every instruction set") {
   Selector selector;
   for (const Distribution& distribution : kDistributions) {
     const auto values = draw(distribution, 20011, 3);
     const auto expected = largest(values, 2001);
-    for (const std::size_t run : {1009, 4096, 8192}) {
-      CAPTURE(distribution.name);
-      CAPTURE(run);
-      const bool same = select(selector, values, 2001, run) == expected;
-      CHECK(same);
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      hwy::GetChosenTarget().Update(target);
+      for (const std::size_t run : {1009, 4096, 8192}) {
+        CAPTURE(hwy::TargetName(target));
+        CAPTURE(distribution.name);
+        CAPTURE(run);
+        const bool same = select(selector, values, 2001, run) == expected;
+        CHECK(same);
+      }
     }
   }
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 TEST_CASE("selector: a sample that sees none of the large values still leads to an exact choice") {

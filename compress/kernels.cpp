@@ -2,6 +2,7 @@
 #define HWY_TARGET_INCLUDE "compress/kernels.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, which includes this file again for every instruction set.
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -150,6 +151,7 @@ double sum_of_squares(const float* values, std::size_t count) {
   auto sum1 = hn::Zero(d);
   std::size_t i = 0;
   for (; i + 2 * step <= count; i += 2 * step) {
+    hwy::Prefetch(values + i + kPrefetchFloats);
     const auto value0 = hn::PromoteTo(d, hn::LoadU(d32, values + i));
     const auto value1 = hn::PromoteTo(d, hn::LoadU(d32, values + i + step));
     sum0 = hn::MulAdd(value0, value0, sum0);
@@ -169,6 +171,7 @@ Moments moments(const float* values, std::size_t count, float shift) {
   auto largest = hn::Zero(d32);
   std::size_t i = 0;
   for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+    hwy::Prefetch(values + i + kPrefetchFloats);
     const auto value = hn::LoadU(d32, values + i);
     const auto centred = hn::Sub(hn::PromoteTo(d, value), centre);
     sum = hn::Add(sum, centred);

@@ -28,6 +28,10 @@ namespace gossamer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// How far ahead of itself a loop that computes while it streams asks for memory. Without, its arithmetic adds to the
+/// time of the memory instead of hiding behind it: 4 GB/s instead of 8.7 for int8.
+constexpr std::size_t kPrefetchFloats = 1024;
+
 template <typename T>
 struct NativeLanes {
   using Value = T;
@@ -60,6 +64,11 @@ struct HalfLanes {
     const hn::Rebind<std::uint16_t, D> d16;
     hn::StoreU(Rounding::narrow(d, values), d16, reinterpret_cast<std::uint16_t*>(to));
   }
+  /// put() of values that are known to be finite.
+  static HWY_INLINE void put_finite(D d, hn::Vec<D> values, std::byte* to) {
+    const hn::Rebind<std::uint16_t, D> d16;
+    hn::StoreU(Rounding::narrow_finite(d, values), d16, reinterpret_cast<std::uint16_t*>(to));
+  }
   static HWY_INLINE hn::Vec<D> store(D d, hn::Vec<D> values, std::byte* to) {
     const hn::Rebind<std::uint16_t, D> d16;
     const auto bits = Rounding::narrow(d, values);
@@ -74,17 +83,27 @@ struct BFloat16Rounding {
     const hn::Rebind<std::uint32_t, D> d32;
     return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
   }
+  /// The bits of the rounded value, with those of the next 16 below them.
   template <class D>
-  static HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> narrow(D, hn::Vec<D> values) {
+  static HWY_INLINE hn::Vec<hn::Rebind<std::uint32_t, D>> rounded(D, hn::Vec<D> values) {
+    const hn::Rebind<std::uint32_t, D> d32;
+    const auto bits = hn::BitCast(d32, values);
+    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+    return hn::Add(bits, hn::Add(even, hn::Set(d32, 0x7fff)));
+  }
+  template <class D>
+  static HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> narrow_finite(D d, hn::Vec<D> values) {
+    const hn::Rebind<std::uint16_t, D> d16;
+    return hn::TruncateTo(d16, hn::ShiftRight<16>(rounded(d, values)));
+  }
+  template <class D>
+  static HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> narrow(D d, hn::Vec<D> values) {
     const hn::Rebind<std::uint32_t, D> d32;
     const hn::Rebind<std::uint16_t, D> d16;
-    const auto bits = hn::BitCast(d32, values);
-    const auto high = hn::ShiftRight<16>(bits);
-    const auto even = hn::And(high, hn::Set(d32, 1));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(even, hn::Set(d32, 0x7fff))));
-    const auto quiet = hn::Or(high, hn::Set(d32, 0x40));
-    const auto result = hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(values)), quiet, rounded);
-    return hn::TruncateTo(d16, result);
+    // Rounding would carry some NaN into the sign.
+    const auto quiet = hn::Or(hn::BitCast(d32, values), hn::Set(d32, 0x400000));
+    const auto bits = hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(values)), quiet, rounded(d, values));
+    return hn::TruncateTo(d16, hn::ShiftRight<16>(bits));
   }
 };
 
@@ -121,6 +140,10 @@ struct Float16Rounding {
     return hn::LoadU(d16, halves);
   }
 #endif
+  template <class D>
+  static HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> narrow_finite(D d, hn::Vec<D> values) {
+    return narrow(d, values);
+  }
 };
 
 using Float16Lanes = HalfLanes<Float16Rounding>;

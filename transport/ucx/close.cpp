@@ -1,6 +1,5 @@
 #include <sched.h>
 
-#include "lib/base/deadline.hpp"
 #include "transport/ucx/endpoint.hpp"
 
 namespace gossamer::ucx {
@@ -35,17 +34,35 @@ void UcxEndpoint::close_connections() noexcept {
   }
   const Deadline deadline = Deadline::in(kFarewellSeconds);
   for (void* const request : closing) {
-    while (ucp_request_check_status(request) == UCS_INPROGRESS && !deadline.expired()) {
-      if (ucp_worker_progress(worker_) == 0) ::sched_yield();
-    }
+    await(request, deadline);
     ucp_request_free(request);
+  }
+}
+
+/// Receives, into nowhere, what nobody asked for: UCX warns about messages that are left, and tells waiting senders.
+void UcxEndpoint::discard_unexpected() noexcept {
+  ucp_tag_recv_info_t info{};
+  while (const ucp_tag_message_h message = ucp_tag_probe_nb(worker_, 0, 0, 1, &info)) {
+    const ucp_request_param_t params{};
+    void* const request = ucp_tag_msg_recv_nbx(worker_, nullptr, 0, message, &params);
+    if (!UCS_PTR_IS_PTR(request)) continue;
+    await(request, Deadline::in(kFarewellSeconds));
+    ucp_request_free(request);
+  }
+}
+
+void UcxEndpoint::await(void* request, const Deadline& deadline) noexcept {
+  while (ucp_request_check_status(request) == UCS_INPROGRESS && !deadline.expired()) {
+    if (ucp_worker_progress(worker_) == 0) ::sched_yield();
   }
 }
 
 UcxEndpoint::~UcxEndpoint() {
   cancel_receives();
+  discard_unexpected();
   close_connections();
-  deliver_completed();
+  discard_unexpected();
+  while (Operation* const operation = operations_.take_completed()) operations_.give_back(*operation);
   release();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/deadline.hpp"
 #include "transport/ucx/operation.hpp"
 #include "transport/ucx/settings.hpp"
 
@@ -55,6 +56,8 @@ class UcxEndpoint final : public Endpoint {
   void fail_pending() noexcept;
   void cancel_receives() noexcept;
   void close_connections() noexcept;
+  void discard_unexpected() noexcept;
+  void await(void* request, const Deadline& deadline) noexcept;
 
   int rank_;
   std::string tls_;

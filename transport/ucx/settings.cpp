@@ -8,14 +8,25 @@
 namespace gossamer::ucx {
 namespace {
 
+/// A default of ours, where measurement (docs/transports.md) found a better one than UCX's.
 struct Setting {
-  const char* name;  ///< without UCX_
+  const char* key;  ///< for ucp_config_modify
   const char* value;
+  std::array<const char*, 3> variables;  ///< any of these in the environment means that the user has chosen
 };
 
-/// Measured, see docs/transports.md. Only what no UCX_ variable of the user's sets.
-constexpr std::array kDefaults = {
-    Setting{"MEMTYPE_CACHE", "n"},
+/// No GPU memory comes here: spares every message a look at whose memory its buffer is.
+constexpr Setting kNoMemoryTypes = {"MEMTYPE_CACHE", "n", {"UCX_MEMTYPE_CACHE"}};
+
+/// Receives are posted ahead, so a rendezvous only costs a round trip per message; where the network reads memory by
+/// itself it saves a copy, and UCX knows best when.
+constexpr Setting kNoRendezvous = {"RNDV_THRESH", "inf", {"UCX_RNDV_THRESH"}};
+
+/// A rank's shared-memory FIFO holds segment x slots bytes in turn: 1 MiB, which stays in a core's L2 and needs a
+/// quarter of the hand-overs of UCX's 8 KiB x 64. Segments of 64 KiB overflow a 16-bit length in UCX 1.13.
+constexpr std::array kSharedMemory = {
+    Setting{"MM_SEG_SIZE", "32k", {"UCX_SYSV_SEG_SIZE", "UCX_POSIX_SEG_SIZE", "UCX_MM_SEG_SIZE"}},
+    Setting{"MM_FIFO_SIZE", "32", {"UCX_SYSV_FIFO_SIZE", "UCX_POSIX_FIFO_SIZE", "UCX_MM_FIFO_SIZE"}},
 };
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -28,10 +39,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   return parts;
 }
 
-bool set_by_user(const char* name) {
-  return std::getenv((std::string("UCX_") + name).c_str()) != nullptr;
-}
-
 void modify(ucp_config_t* config, const char* name, const std::string& value) {
   const ucs_status_t status = ucp_config_modify(config, name, value.c_str());
   if (status != UCS_OK) {
@@ -39,14 +46,25 @@ void modify(ucp_config_t* config, const char* name, const std::string& value) {
   }
 }
 
-std::vector<std::string> network_devices() {
+void suggest(ucp_config_t* config, const Setting& setting) {
+  const auto set = [](const char* variable) { return variable != nullptr && std::getenv(variable) != nullptr; };
+  if (std::none_of(setting.variables.begin(), setting.variables.end(), set)) modify(config, setting.key, setting.value);
+}
+
+std::vector<std::string> names_in(const char* folder) {
   std::vector<std::string> names;
-  for (const char* folder : {"/sys/class/net", "/sys/class/infiniband"}) {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-      names.push_back(entry.path().filename().string());
-    }
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    names.push_back(entry.path().filename().string());
   }
+  return names;
+}
+
+constexpr const char* kRdmaDevices = "/sys/class/infiniband";
+
+std::vector<std::string> network_devices() {
+  std::vector<std::string> names = names_in("/sys/class/net");
+  for (std::string& name : names_in(kRdmaDevices)) names.push_back(std::move(name));
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -71,7 +89,17 @@ std::string choose_tls(const Options& options, const EndpointContext& context) {
   }
   if (const char* user = std::getenv("UCX_TLS"); user != nullptr && !options.given("tls")) return user;
   if (!context.any_same_host) return "^posix,sysv,cma,knem,xpmem";
+  // A TCP interface that nobody uses still costs every progress call a system call.
+  if (!context.any_other_host) return options.flag("cma") ? "self,posix,sysv,cma" : "self,posix,sysv";
   return options.flag("cma") ? "all" : "^cma";
+}
+
+void suggest_defaults(const Settings& settings, const EndpointContext& context) {
+  const bool rdma = !names_in(kRdmaDevices).empty();
+  suggest(settings.config, kNoMemoryTypes);
+  if (!rdma || !context.any_other_host) suggest(settings.config, kNoRendezvous);
+  if (!settings.shared_memory) return;
+  for (const Setting& setting : kSharedMemory) suggest(settings.config, setting);
 }
 
 }  // namespace
@@ -101,9 +129,7 @@ Settings make_settings(const Options& options, const EndpointContext& context) {
   try {
     modify(settings.config, "TLS", settings.tls);
     if (!context.interface.empty()) modify(settings.config, "NET_DEVICES", context.interface);
-    for (const Setting& setting : kDefaults) {
-      if (!set_by_user(setting.name)) modify(settings.config, setting.name, setting.value);
-    }
+    suggest_defaults(settings, context);
   } catch (...) {
     ucp_config_release(settings.config);
     throw;

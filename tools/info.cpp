@@ -57,15 +57,25 @@ std::string instruction_sets() {
   return names;
 }
 
-/// What the transport would use on this machine; the reason if it cannot be opened.
+/// What the transport uses on this machine between two ranks that do, or do not, share a host.
+std::string devices_between(const TransportEntry& entry, bool same_host) {
+  const Spec spec{std::string(entry.name), {}, {}};
+  const Options options("transport " + spec.name, spec, entry.keys);
+  const EndpointContext context{
+      .rank = 0, .size = 2, .any_same_host = same_host, .any_other_host = !same_host, .interface = {}};
+  const auto peer = entry.open(options, context);  // goes last: the endpoint may still be talking to it
+  const auto endpoint = entry.open(options, context);
+  endpoint->connect(1, peer->address(), same_host);
+  std::string text = endpoint->describe();
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+/// The same for both cases; the reason when the transport cannot be used here.
 std::string devices_of(const TransportEntry& entry) {
   try {
-    const Spec spec{std::string(entry.name), {}, {}};
-    const Options options("transport " + spec.name, spec, entry.keys);
-    const auto endpoint = entry.open(options, EndpointContext{});
-    std::string text = endpoint->describe();
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
+    if (entry.same_process) return "threads of one process: memory only";
+    return devices_between(entry, true) + "\n" + devices_between(entry, false);
   } catch (const std::exception& error) {
     return std::string("not usable here: ") + error.what();
   }

@@ -42,7 +42,7 @@ double speedup(const CaseResult& result) {
 void print_comment(const std::string& text) {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::printf("# %s\n", text.substr(begin, end - begin).c_str());
+    if (end > begin) std::printf("# %s\n", text.substr(begin, end - begin).c_str());
     begin = end + 1;
   }
 }

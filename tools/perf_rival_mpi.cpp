@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <climits>
 #include <cstdio>
@@ -47,8 +48,10 @@ class Mpi final : public Rival {
     char text[MPI_MAX_LIBRARY_VERSION_STRING];
     int length = 0;
     MPI_Get_library_version(text, &length);
-    const std::string_view all(text, static_cast<std::size_t>(length));
-    return std::string(all.substr(0, all.find_first_of(",\n")));
+    std::string name(text, static_cast<std::size_t>(length));
+    name.resize(std::min(name.size(), name.find_first_of(",\n")));
+    std::replace(name.begin(), name.end(), '\t', ' ');
+    return name;
   }
 
   // MPICH 4.0.2 over UCX's tcp may never return from MPI_Finalize. All results are out by then: leave anyway.

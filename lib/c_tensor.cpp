@@ -7,6 +7,8 @@ using namespace gossamer;
 
 namespace {
 
+using Form = Communicator::Form;
+
 std::byte* data_of(const TensorSlot& slot, void* data) {
   if (slot.tensor->shape().count() > 0) required(static_cast<std::byte*>(data), "data");
   return static_cast<std::byte*>(data);
@@ -19,21 +21,21 @@ Op op_of(goss_op op) {
 }
 
 /// Checks arguments and starts a call; afterwards it is collected by goss_wait or by the blocking form.
-void start_all_reduce(goss_tensor* tensor, void* data, goss_op op) {
+void start_all_reduce(goss_tensor* tensor, void* data, goss_op op, Form form) {
   TensorSlot& slot = slot_of(tensor);
   std::byte* values = data_of(slot, data);
   const Op operation = op_of(op);
-  slot.comm->start(slot, "all-reduce", [&] { return slot.tensor->all_reduce(values, operation); });
+  slot.comm->start(slot, "all-reduce", form, [&] { return slot.tensor->all_reduce(values, operation); });
 }
 
-void start_mix(goss_tensor* tensor, void* data) {
+void start_mix(goss_tensor* tensor, void* data, Form form) {
   TensorSlot& slot = slot_of(tensor);
   std::byte* values = data_of(slot, data);
   if (!slot.tensor->exact()) {
     fail(Status::unsupported, "goss_mix averages uncompressed models; '", slot.tensor->name(), "' has codec ",
          slot.tensor->codec_spec(), ": register it with codec identity");
   }
-  slot.comm->start(slot, "gossip", [&] { return slot.tensor->mix(values); });
+  slot.comm->start(slot, "gossip", form, [&] { return slot.tensor->mix(values); });
 }
 
 void start_broadcast(goss_tensor* tensor, void* data, int root) {
@@ -42,7 +44,7 @@ void start_broadcast(goss_tensor* tensor, void* data, int root) {
   if (root < 0 || root >= slot.comm->size()) {
     fail(Status::argument, "root ", root, " is not a rank from 0 to ", slot.comm->size() - 1);
   }
-  slot.comm->start(slot, "broadcast", [&] { return slot.tensor->broadcast(values, root); });
+  slot.comm->start(slot, "broadcast", Form::blocking, [&] { return slot.tensor->broadcast(values, root); });
 }
 
 void collect(goss_tensor* tensor) {
@@ -83,7 +85,7 @@ void goss_tensor_destroy(goss_tensor* tensor) {
 
 goss_status goss_allreduce(goss_tensor* tensor, void* data, goss_op op) {
   return guard([&] {
-    start_all_reduce(tensor, data, op);
+    start_all_reduce(tensor, data, op, Form::blocking);
     collect(tensor);
   });
 }
@@ -91,14 +93,14 @@ goss_status goss_allreduce(goss_tensor* tensor, void* data, goss_op op) {
 goss_status goss_iallreduce(goss_tensor* tensor, void* data, goss_op op, goss_request** request) {
   return guard([&] {
     required(request, "request");
-    start_all_reduce(tensor, data, op);
+    start_all_reduce(tensor, data, op, Form::non_blocking);
     *request = request_of(tensor);
   });
 }
 
 goss_status goss_mix(goss_tensor* tensor, void* data) {
   return guard([&] {
-    start_mix(tensor, data);
+    start_mix(tensor, data, Form::blocking);
     collect(tensor);
   });
 }
@@ -106,7 +108,7 @@ goss_status goss_mix(goss_tensor* tensor, void* data) {
 goss_status goss_imix(goss_tensor* tensor, void* data, goss_request** request) {
   return guard([&] {
     required(request, "request");
-    start_mix(tensor, data);
+    start_mix(tensor, data, Form::non_blocking);
     *request = request_of(tensor);
   });
 }

@@ -111,7 +111,7 @@ void Communicator::collect(TensorSlot& slot) {
 }
 
 void Communicator::run(Job& job, CoroutineHome& home, Task task) {
-  engine_->submit(job, home, std::move(task));
+  engine_->submit(job, home, std::move(task), true);
   engine_->wait(job);
   job.task = Task();
   if (job.status != Status::ok) throw Error(job.status, job.sentence);

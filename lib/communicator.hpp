@@ -54,11 +54,13 @@ class Communicator {
   void destroy_tensor(TensorSlot& slot);
   void barrier();
 
+  /// Whether the caller collects a call right after starting it, or goes on computing.
+  enum class Form { blocking, non_blocking };
   /// Starts a call on a tensor. Throws `argument` when one is under way there, and the communicator's failure.
   template <typename MakeTask>
-  void start(TensorSlot& slot, const char* operation, MakeTask&& make) {
+  void start(TensorSlot& slot, const char* operation, Form form, MakeTask&& make) {
     claim(slot, operation);
-    engine_->submit(slot.job, slot.tensor->home(), make());
+    engine_->submit(slot.job, slot.tensor->home(), make(), form == Form::blocking);
   }
   /// Blocks until the tensor's call is over and throws its failure.
   void collect(TensorSlot& slot);

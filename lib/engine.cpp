@@ -79,7 +79,7 @@ Task Engine::run(CoroutineHome&, Engine& engine, Job& job, Task body) {
   engine.finished_ = &job;
 }
 
-void Engine::submit(Job& job, CoroutineHome& home, Task body) {
+void Engine::submit(Job& job, CoroutineHome& home, Task body, bool wait_follows) {
   job.done.store(false, std::memory_order_relaxed);
   job.task = run(home, *this, job, std::move(body));
   bool wake_driver = false;
@@ -91,7 +91,7 @@ void Engine::submit(Job& job, CoroutineHome& home, Task body) {
     any_submitted_.store(true, std::memory_order_release);
     active_jobs_.fetch_add(1);
     wake_driver = seat_taken_;
-    wake_progress = !seat_taken_ && callers_ == 0 && options_.progress_thread;
+    wake_progress = !wait_follows && !seat_taken_ && callers_ == 0 && options_.progress_thread;
   }
   if (wake_driver && sleeping_.load()) wake();
   if (wake_progress) work_there_.notify_one();
@@ -133,85 +133,6 @@ bool Engine::publish_finished() {
     seat_free_.notify_all();
   }
   return true;
-}
-
-// ---- Waiting coroutines --------------------------------------------------------------------------------------------
-
-void Wait::await_suspend(std::coroutine_handle<> waiter) noexcept {
-  waiter_ = waiter;
-  since_ = Clock::now();
-  transfer_.context = this;
-  next_ = engine_.waiting_;
-  if (next_ != nullptr) next_->previous_ = this;
-  engine_.waiting_ = this;
-  if (engine_.failed_.load(std::memory_order_relaxed)) engine_.make_ready(*this);
-}
-
-std::size_t Wait::await_resume() {
-  if (waiter_) {
-    transfer_.context = nullptr;
-    if (previous_ != nullptr) previous_->next_ = next_;
-    if (next_ != nullptr) next_->previous_ = previous_;
-    if (engine_.waiting_ == this) engine_.waiting_ = next_;
-  }
-  if (engine_.failed_.load(std::memory_order_relaxed)) {
-    const Casualty casualty = *engine_.failure();
-    fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
-  }
-  if (transfer_.status != Status::ok) {
-    const Casualty casualty{
-        transfer_.peer, transfer_.status,
-        sentence("rank ", transfer_.peer,
-                 transfer_.status == Status::peer      ? ": connection lost"
-                 : transfer_.status == Status::corrupt ? " sent a message longer than its payload can be"
-                                                       : ": transfer failed")};
-    engine_.fail_all(casualty);
-    fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
-  }
-  return transfer_.bytes;
-}
-
-void Engine::make_ready(Wait& wait) noexcept {
-  if (std::exchange(wait.queued_, true)) return;
-  (ready_last_ == nullptr ? ready_first_ : ready_last_->next_ready_) = &wait;
-  ready_last_ = &wait;
-}
-
-void Engine::on_transfer(Transfer& transfer) noexcept {
-  if (transfer.context == nullptr) return;
-  Wait& wait = *static_cast<Wait*>(transfer.context);
-  wait.engine_.make_ready(wait);
-}
-
-bool Engine::resume_ready() {
-  if (ready_first_ == nullptr) return false;
-  while (ready_first_ != nullptr) {
-    Wait* wait = ready_first_;
-    ready_first_ = wait->next_ready_;
-    if (ready_first_ == nullptr) ready_last_ = nullptr;
-    wait->waiter_.resume();
-  }
-  return true;
-}
-
-Flight::Flight(Engine& engine) noexcept : engine_(engine) {
-  transfer_.notify = Engine::on_transfer;
-}
-
-void Flight::send(int peer, std::uint64_t tag, Bytes data, Traffic& traffic) {
-  transfer_.context = nullptr;
-  engine_.endpoint_.send(peer, tag, data, transfer_);
-  traffic.sent += data.size();
-}
-
-void Flight::receive(int peer, std::uint64_t tag, MutableBytes buffer, Traffic&) {
-  transfer_.context = nullptr;
-  engine_.endpoint_.receive(peer, tag, buffer, transfer_);
-}
-
-void Flight::land() noexcept {
-  if (transfer_.state == Transfer::State::pending) engine_.endpoint_.abandon(transfer_);
-  transfer_.state = Transfer::State::idle;
 }
 
 // ---- Driving -------------------------------------------------------------------------------------------------------
@@ -274,6 +195,7 @@ void Engine::look_around(Clock::time_point now) {
   if (lifelines_ != nullptr) {
     if (const std::optional<Casualty> casualty = lifelines_->poll()) fail_all(*casualty);
   }
+  settle_doubts(now);
   check_deadlines(now);
 }
 

@@ -49,7 +49,7 @@ class Wait {
   Wait(Engine& engine, Transfer& transfer, const Activity& activity) noexcept
       : engine_(engine), transfer_(transfer), activity_(activity) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return transfer_.state != Transfer::State::pending; }
+  [[nodiscard]] bool await_ready() const noexcept;
   void await_suspend(std::coroutine_handle<> waiter) noexcept;
   /// Bytes transferred. Throws the transfer's or the communicator's failure, saying during what.
   std::size_t await_resume();
@@ -103,8 +103,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Hands over a job that runs `body`; it starts on the driving thread. Any thread; never blocks for long. `home` is
-  /// the job's alone until the job's task is destroyed.
-  void submit(Job& job, CoroutineHome& home, Task body);
+  /// the job's alone until the job's task is destroyed. `wait_follows`: the caller drives at once, nobody need be woken.
+  void submit(Job& job, CoroutineHome& home, Task body, bool wait_follows);
   /// Drives (or watches another thread drive) until the job is done. Any thread.
   void wait(Job& job);
   /// Drives for one pass if nobody else does. Any thread; never blocks.
@@ -127,6 +127,7 @@ class Engine {
 
   static Task run(CoroutineHome& home, Engine& engine, Job& job, Task body);
   static void on_transfer(Transfer& transfer) noexcept;
+  [[nodiscard]] bool in_doubt(const Transfer& transfer) const noexcept;
   void make_ready(Wait& wait) noexcept;
   bool turn();
   bool start_submitted();
@@ -138,6 +139,7 @@ class Engine {
   void sleep();
   void look_around(Clock::time_point now);
   void check_deadlines(Clock::time_point now);
+  void settle_doubts(Clock::time_point now);
   void take_seat();
   void leave_seat();
   void wake() noexcept;

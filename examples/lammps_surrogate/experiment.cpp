@@ -107,6 +107,7 @@ EpochRecord Experiment::train(int epoch) {
   record.md_step = std::llround(record.time_ps / settings_.melt.timestep_ps);
   record.temperature = simulation_->temperature();
   record.energy_per_atom = simulation_->energy_per_atom();
+  record.order = simulation_->crystal_order();
   record.baseline_mev = normaliser_.energy_unit_mev() * deviation(ranks_, held_out);
   for (auto& replica : replicas_) record.codecs.push_back(train(epoch, *replica, pool, held_out));
   return record;
@@ -164,9 +165,10 @@ void Experiment::archive(Archive& archive) {
     });
   }
   archive.list(history_, [&archive](EpochRecord& record) {
-    for (int* item : {&record.epoch}) archive.value(*item);
+    archive.value(record.epoch);
     archive.value(record.md_step);
-    for (double* item : {&record.time_ps, &record.temperature, &record.energy_per_atom, &record.baseline_mev}) {
+    for (double* item :
+         {&record.time_ps, &record.temperature, &record.energy_per_atom, &record.order, &record.baseline_mev}) {
       archive.value(*item);
     }
     archive.bytes(record.codecs);

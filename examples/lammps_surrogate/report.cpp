@@ -11,7 +11,7 @@ namespace {
 constexpr int column_width = 19;
 
 // Columns of the .csv: those of the epoch, then `codec_columns` per codec.
-constexpr int epoch_columns = 6;
+constexpr int epoch_columns = 7;
 constexpr int codec_columns = 6;
 
 std::ofstream open(const std::string& path) {
@@ -27,15 +27,15 @@ Report::Report(std::vector<std::string> codecs, std::string output)
 
 void Report::heading() const {
   std::printf("\nError of the energy in meV/atom, training / held out, by codec of the gradient exchange:\n");
-  std::printf("epoch  MD step  T (K)  E (eV/atom)  guess");
+  std::printf("epoch  MD step  T (K)  E (eV/atom)  order  guess");
   for (const std::string& codec : codecs_) std::printf("%*s", column_width, codec.c_str());
   std::printf("\n");
   std::fflush(stdout);
 }
 
 void Report::epoch(const EpochRecord& record) const {
-  std::printf("%5d  %7lld  %5.0f  %11.4f  %5.1f", record.epoch, static_cast<long long>(record.md_step),
-              record.temperature, record.energy_per_atom, record.baseline_mev);
+  std::printf("%5d  %7lld  %5.0f  %11.4f  %5.2f  %5.1f", record.epoch, static_cast<long long>(record.md_step),
+              record.temperature, record.energy_per_atom, record.order, record.baseline_mev);
   for (const CodecRecord& codec : record.codecs) {
     std::printf("%*.2f / %6.2f", column_width - 9, codec.train_mev, codec.test_mev);
   }
@@ -74,7 +74,7 @@ void Report::curves(const std::vector<EpochRecord>& history) const {
 
 void Report::write_data(const std::vector<EpochRecord>& history) const {
   std::ofstream out = open(output_ + ".csv");
-  out << "epoch,md_step,time_ps,temperature_K,energy_eV_per_atom,held_out_deviation_meV";
+  out << "epoch,md_step,time_ps,temperature_K,energy_eV_per_atom,crystal_order,held_out_deviation_meV";
   for (const std::string& codec : codecs_) {
     for (const char* what :
          {"train_rmse_meV", "held_out_rmse_meV", "sent_bytes_per_rank", "training_s", "waiting_s", "codec_s"}) {
@@ -84,7 +84,7 @@ void Report::write_data(const std::vector<EpochRecord>& history) const {
   out << '\n';
   for (const EpochRecord& r : history) {
     out << r.epoch << ',' << r.md_step << ',' << r.time_ps << ',' << r.temperature << ',' << r.energy_per_atom << ','
-        << r.baseline_mev;
+        << r.order << ',' << r.baseline_mev;
     for (const CodecRecord& c : r.codecs) {
       out << ',' << c.train_mev << ',' << c.test_mev << ',' << static_cast<std::uint64_t>(c.bytes_sent) << ','
           << c.train_seconds << ',' << c.wait_seconds << ',' << c.codec_seconds;
@@ -103,7 +103,7 @@ void Report::write_script(const EpochRecord& last) const {
       << "set logscale y\nset ylabel 'energy RMSE on held-out snapshots (meV/atom)'\n"
       << "set key top right opaque box lw 0.5 samplen 2\n"
       << "set xlabel 'simulated time (ps)'\nplot '" << output_
-      << ".csv' skip 1 using 3:6 with lines dashtype 2 lc rgb '#888888' title 'guessing the mean'";
+      << ".csv' skip 1 using 3:7 with lines dashtype 2 lc rgb '#888888' title 'guessing the mean'";
   for (std::size_t c = 0; c < codecs_.size(); ++c) {
     out << ", \\\n  '' skip 1 using 3:" << epoch_columns + codec_columns * c + 2
         << " with linespoints pt 7 ps 0.6 lc rgb "

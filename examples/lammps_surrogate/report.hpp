@@ -16,6 +16,7 @@ struct EpochRecord {
   int epoch = 0;
   std::int64_t md_step = 0;
   double time_ps = 0, temperature = 0, energy_per_atom = 0;  ///< ps, K, eV
+  double order = 0;                                          ///< 1 in the perfect crystal, near 0 in the melt
   double baseline_mev = 0;  ///< standard deviation of the held-out energies: the error of always guessing their mean
   std::vector<CodecRecord> codecs;
 };

@@ -17,6 +17,9 @@ void add_simulation_options(CLI::App& app, Settings& s) {
   group->add_option("--cells", s.melt.cells, "fcc cells along each edge of the box: 4 n^3 atoms")
       ->check(CLI::Range(4, 100))
       ->capture_default_str();
+  group->add_option("--lattice", s.melt.lattice_angstrom, "lattice constant in Angstrom; fixes the density")
+      ->check(CLI::Range(3.0, 5.0))
+      ->capture_default_str();
   group->add_option("--timestep", s.melt.timestep_ps, "MD time step in ps")
       ->check(CLI::Range(1e-5, 0.01))
       ->capture_default_str();
@@ -116,8 +119,8 @@ void finish(Settings& s) {
 std::string Settings::fingerprint(int ranks) const {
   std::ostringstream text;
   text.precision(17);
-  text << "ranks=" << ranks << " cells=" << melt.cells << " timestep=" << melt.timestep_ps
-       << " start-temperature=" << start_kelvin << " end-temperature=" << end_kelvin
+  text << "ranks=" << ranks << " cells=" << melt.cells << " lattice=" << melt.lattice_angstrom
+       << " timestep=" << melt.timestep_ps << " start-temperature=" << start_kelvin << " end-temperature=" << end_kelvin
        << " steps-per-snapshot=" << steps_per_snapshot << " snapshots=" << snapshots_per_epoch
        << " epochs=" << training.epochs << " steps=" << training.steps_per_epoch << " batch=" << training.batch_atoms
        << " learning-rate=" << training.learning_rate << " replay=" << replay_snapshots

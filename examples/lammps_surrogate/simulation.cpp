@@ -4,6 +4,8 @@
 #include <lammps/library.h>
 
 #include <array>
+#include <complex>
+#include <numbers>
 #include <sstream>
 #include <stdexcept>
 
@@ -12,7 +14,6 @@ namespace {
 
 constexpr double skin_angstrom = 1.0;
 constexpr double thermostat_damping_ps = 0.1;
-constexpr double lattice_constant_angstrom = 3.615;
 
 template <typename... Parts>
 std::string text(const Parts&... parts) {
@@ -24,8 +25,8 @@ std::string text(const Parts&... parts) {
 
 }  // namespace
 
-Simulation::Simulation(MPI_Comm comm, const MeltSettings& settings) : settings_(settings) {
-  open(comm);
+Simulation::Simulation(MPI_Comm comm, const MeltSettings& settings) : settings_(settings), comm_(comm) {
+  open();
   build_crystal();
   set_up_forces();
   command(text("velocity all create ", settings_.hot_start_kelvin, " ", settings_.seed,
@@ -33,8 +34,8 @@ Simulation::Simulation(MPI_Comm comm, const MeltSettings& settings) : settings_(
 }
 
 Simulation::Simulation(MPI_Comm comm, const MeltSettings& settings, const std::string& restart_file)
-    : settings_(settings) {
-  open(comm);
+    : settings_(settings), comm_(comm) {
+  open();
   read_state(restart_file);
 }
 
@@ -42,12 +43,12 @@ Simulation::~Simulation() {
   if (lammps_) lammps_close(lammps_);
 }
 
-void Simulation::open(MPI_Comm comm) {
+void Simulation::open() {
   // LAMMPS takes char*, and keeps none of it.
   std::array<std::string, 6> words = {"lammps", "-log", "none", "-screen", "none", "-nocite"};
   std::array<char*, 6> arguments{};
   for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
-  lammps_ = lammps_open(static_cast<int>(arguments.size()), arguments.data(), comm, nullptr);
+  lammps_ = lammps_open(static_cast<int>(arguments.size()), arguments.data(), comm_, nullptr);
   if (!lammps_) throw std::runtime_error("LAMMPS did not open");
 }
 
@@ -65,7 +66,7 @@ void Simulation::build_crystal() {
   command("boundary p p p");
   command("atom_style atomic");
   command("atom_modify map array");
-  command(text("lattice fcc ", lattice_constant_angstrom));
+  command(text("lattice fcc ", settings_.lattice_angstrom));
   const int n = settings_.cells;
   command(text("region box block 0 ", n, " 0 ", n, " 0 ", n));
   command("create_box 1 box");
@@ -128,6 +129,18 @@ double Simulation::time_ps() {
 
 std::int64_t Simulation::atoms() {
   return static_cast<std::int64_t>(lammps_get_natoms(lammps_));
+}
+
+double Simulation::crystal_order() {
+  auto** x = static_cast<double**>(lammps_extract_atom(lammps_, "x"));
+  const int own = lammps_extract_setting(lammps_, "nlocal");
+  const double k = 4 * std::numbers::pi / settings_.lattice_angstrom;
+  std::array<std::complex<double>, 3> waves{};
+  for (int i = 0; i < own; ++i) {
+    for (std::size_t axis = 0; axis < 3; ++axis) waves[axis] += std::polar(1.0, k * x[i][axis]);
+  }
+  MPI_Allreduce(MPI_IN_PLACE, waves.data(), 6, MPI_DOUBLE, MPI_SUM, comm_);
+  return (std::abs(waves[0]) + std::abs(waves[1]) + std::abs(waves[2])) / (3 * lammps_get_natoms(lammps_));
 }
 
 void Simulation::reopen(const std::string& restart_file) {

@@ -10,8 +10,9 @@ namespace surrogate {
 
 /// What is simulated. Lengths in Å, temperatures in K, times in ps: LAMMPS' `metal` units.
 struct MeltSettings {
-  std::string potential;  ///< an EAM potential of copper in LAMMPS' `eam` format
-  int cells = 5;          ///< fcc cells along each edge of the periodic box: 4 · cells³ atoms
+  std::string potential;           ///< an EAM potential of copper in LAMMPS' `eam` format
+  int cells = 5;                   ///< fcc cells along each edge of the periodic box: 4 · cells³ atoms
+  double lattice_angstrom = 3.80;  ///< lattice constant: fixes the density; 3.80 is that of the melt at 2000 K
   double timestep_ps = 0.002;
   double hot_start_kelvin = 0;  ///< temperature that the velocities of the perfect crystal are drawn at
   double ghost_angstrom = 0;    ///< how far ghost atoms must reach around a rank's own atoms, at any step
@@ -48,19 +49,24 @@ class Simulation {
   [[nodiscard]] double time_ps();
   [[nodiscard]] std::int64_t atoms();
 
+  /// How much of the crystal is left, collective over `comm` of the constructor: |Σ exp(i k·r)| / atoms over the three
+  /// (200) reflections; 1 for the perfect lattice, near 0 for the melt.
+  [[nodiscard]] double crystal_order();
+
   /// Writes the whole state to `restart_file`, forgets it, and reads it back.
   /// Continuing is then the same computation as starting a new process from that file: the order of atoms, the ages of
   /// neighbour lists and everything else that a restart file does not hold begin afresh in both.
   void reopen(const std::string& restart_file);
 
  private:
-  void open(MPI_Comm comm);
+  void open();
   void command(const std::string& line);
   void build_crystal();
   void read_state(const std::string& restart_file);
   void set_up_forces();
 
   MeltSettings settings_;
+  MPI_Comm comm_;
   void* lammps_ = nullptr;
   std::int64_t ramp_start_ = 0;
   std::int64_t ramp_stop_ = 0;

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
+#include "gossamer/gossamer.h"
 #include "lib/base/bytes.hpp"
 #include "lib/base/log.hpp"
-#include "lib/include/gossamer/gossamer.h"
 
 namespace gossamer {
 

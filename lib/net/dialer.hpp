@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include <poll.h>
-
 #include "lib/base/deadline.hpp"
 #include "lib/net/frame_stream.hpp"
 

@@ -73,8 +73,7 @@ Casualty decode(Bytes payload, int size) {
 
 }  // namespace
 
-// ---- Meeting
-// ---------------------------------------------------------------------------------------------------------
+// ---- Meeting ------------------------------------------------------------
 
 struct Lifelines::Meeting {
   Deadline deadline;
@@ -196,8 +195,7 @@ void Lifelines::add(int rank, const Contact& contact, FrameStream stream) {
   serve(neighbours_.back());  // it may have said more than hello already, which epoll does not see
 }
 
-// ---- News
-// ------------------------------------------------------------------------------------------------------------
+// ---- News ------------------------------------------------------------
 
 std::optional<Casualty> Lifelines::poll() {
   std::array<epoll_event, 16> events;
@@ -284,8 +282,7 @@ void Lifelines::close(Neighbour& neighbour) {
   neighbour.stream.disconnect();
 }
 
-// ---- Farewell
-// --------------------------------------------------------------------------------------------------------
+// ---- Farewell ------------------------------------------------------------
 
 void Lifelines::farewell() {
   for (Neighbour& neighbour : neighbours_) {

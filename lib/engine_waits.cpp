@@ -1,0 +1,110 @@
+// How coroutines wait for transfers, and what becomes of transfers that fail.
+#include "lib/engine.hpp"
+
+namespace gossamer {
+namespace {
+
+// How long the lifelines may take to say why a connection was lost.
+constexpr auto kDoubtInterval = std::chrono::milliseconds(500);
+
+}  // namespace
+
+bool Wait::await_ready() const noexcept {
+  return transfer_.state != Transfer::State::pending && !engine_.in_doubt(transfer_);
+}
+
+void Wait::await_suspend(std::coroutine_handle<> waiter) noexcept {
+  waiter_ = waiter;
+  since_ = Clock::now();
+  transfer_.context = this;
+  next_ = engine_.waiting_;
+  if (next_ != nullptr) next_->previous_ = this;
+  engine_.waiting_ = this;
+  if (engine_.failed_.load(std::memory_order_relaxed)) engine_.make_ready(*this);
+}
+
+std::size_t Wait::await_resume() {
+  if (waiter_) {
+    transfer_.context = nullptr;
+    if (previous_ != nullptr) previous_->next_ = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
+    if (engine_.waiting_ == this) engine_.waiting_ = next_;
+  }
+  if (engine_.failed_.load(std::memory_order_relaxed)) {
+    const Casualty casualty = *engine_.failure();
+    fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
+  }
+  if (transfer_.status != Status::ok) {
+    const Casualty casualty{
+        transfer_.peer, transfer_.status,
+        sentence("rank ", transfer_.peer,
+                 transfer_.status == Status::peer      ? ": connection lost"
+                 : transfer_.status == Status::corrupt ? " sent a message longer than its payload can be"
+                                                       : ": transfer failed")};
+    engine_.fail_all(casualty);
+    fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
+  }
+  return transfer_.bytes;
+}
+
+void Engine::make_ready(Wait& wait) noexcept {
+  if (std::exchange(wait.queued_, true)) return;
+  (ready_last_ == nullptr ? ready_first_ : ready_last_->next_ready_) = &wait;
+  ready_last_ = &wait;
+}
+
+void Engine::on_transfer(Transfer& transfer) noexcept {
+  if (transfer.context == nullptr) return;
+  Wait& wait = *static_cast<Wait*>(transfer.context);
+  if (wait.engine_.in_doubt(transfer)) {
+    wait.since_ = Clock::now();
+  } else {
+    wait.engine_.make_ready(wait);
+  }
+}
+
+/// A lost connection does not tell whose fault it is: a survivor that gave up because another rank died closes its
+/// connections too. The lifelines know, so they are asked first.
+bool Engine::in_doubt(const Transfer& transfer) const noexcept {
+  return transfer.state == Transfer::State::done && transfer.status == Status::peer && lifelines_ != nullptr &&
+         !failed_.load(std::memory_order_relaxed);
+}
+
+void Engine::settle_doubts(Clock::time_point now) {
+  for (Wait* wait = waiting_; wait != nullptr; wait = wait->next_) {
+    if (in_doubt(wait->transfer_) && now - wait->since_ > kDoubtInterval) make_ready(*wait);
+  }
+}
+
+bool Engine::resume_ready() {
+  if (ready_first_ == nullptr) return false;
+  while (ready_first_ != nullptr) {
+    Wait* wait = ready_first_;
+    ready_first_ = wait->next_ready_;
+    if (ready_first_ == nullptr) ready_last_ = nullptr;
+    wait->waiter_.resume();
+  }
+  return true;
+}
+
+Flight::Flight(Engine& engine) noexcept : engine_(engine) {
+  transfer_.notify = Engine::on_transfer;
+}
+
+void Flight::send(int peer, std::uint64_t tag, Bytes data, Traffic& traffic) {
+  transfer_.context = nullptr;
+  engine_.endpoint_.send(peer, tag, data, transfer_);
+  traffic.sent += data.size();
+}
+
+void Flight::receive(int peer, std::uint64_t tag, MutableBytes buffer, Traffic&) {
+  transfer_.context = nullptr;
+  engine_.endpoint_.receive(peer, tag, buffer, transfer_);
+}
+
+void Flight::land() noexcept {
+  if (transfer_.state == Transfer::State::pending) engine_.endpoint_.abandon(transfer_);
+  transfer_.state = Transfer::State::idle;
+}
+
+}  // namespace gossamer

@@ -72,7 +72,8 @@ goss_stats CaseTensors::stats() const {
     total.encode_seconds += each.encode_seconds;
     total.reduce_seconds += each.reduce_seconds;
     total.decode_seconds += each.decode_seconds;
-    total.wait_seconds += each.wait_seconds;
+    // Tensors in flight together wait at the same time: their mean, not their sum.
+    total.wait_seconds += each.wait_seconds / static_cast<double>(tensors_.size());
   }
   return total;
 }

@@ -51,7 +51,7 @@ class CaseTensors {
   [[nodiscard]] std::size_t bytes() const noexcept { return count_ * element_; }
   /// Blocking, in place; several tensors are all posted first and then waited for.
   void all_reduce(std::byte* data, goss_op op);
-  /// Summed over the tensors; local.
+  /// Summed over the tensors, except wait_seconds: their mean; local.
   [[nodiscard]] goss_stats stats() const;
   /// count() floats; local.
   [[nodiscard]] std::vector<float> residual() const;

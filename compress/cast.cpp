@@ -18,6 +18,7 @@ class Cast final : public Codec {
     return sizeof(std::uint64_t) + 2 * count;
   }
   [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override { return max_payload(count); }
+  [[nodiscard]] bool surveys() const noexcept override { return false; }
   void begin(Chunk, const StepContext&) override {}
 
   Bytes encode(Chunk chunk, MutableBytes slot) override {

@@ -57,6 +57,8 @@ class Codec : public TensorCodec {
   [[nodiscard]] virtual std::size_t max_payload(std::size_t count) const noexcept = 0;
   /// Bytes a payload of `count` values usually has; sizes segments, nothing else.
   [[nodiscard]] virtual std::size_t typical_payload(std::size_t count) const noexcept = 0;
+  /// Whether begin() looks at the values; if not, they may be completed part by part, just before encode() needs them.
+  [[nodiscard]] virtual bool surveys() const noexcept = 0;
   /// Once per call, before any encode(): statistics over this rank's whole tensor (threshold, norm).
   virtual void begin(Chunk tensor, const StepContext& context) = 0;
   /// The payload of `chunk`, in `slot` (at least max_payload(chunk.count) bytes, 64-byte aligned) or, for an

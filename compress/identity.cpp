@@ -18,6 +18,7 @@ class Identity final : public InPlaceCodec {
 
   [[nodiscard]] std::size_t max_payload(std::size_t count) const noexcept override { return count * size_of(type_); }
   [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override { return max_payload(count); }
+  [[nodiscard]] bool surveys() const noexcept override { return false; }
   void begin(Chunk, const StepContext&) override {}
 
   Bytes encode(Chunk chunk, MutableBytes) override { return bytes_of(chunk); }

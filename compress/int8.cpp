@@ -28,6 +28,7 @@ class Int8 final : public Codec {
     return kHeader + blocks(count, block_) * sizeof(float) + count;
   }
   [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override { return max_payload(count); }
+  [[nodiscard]] bool surveys() const noexcept override { return false; }
   void begin(Chunk, const StepContext& context) override { own_ = context.own; }
 
   Bytes encode(Chunk chunk, MutableBytes slot) override {

@@ -7,13 +7,7 @@ namespace gossamer {
 namespace {
 
 const std::array kCodecs = {
-    identity_entry(),
-    fp16_entry(),
-    bf16_entry(),
-    int8_entry(),
-    terngrad_entry(),
-    powersgd_entry(),
-    topk_entry(),
+    identity_entry(), fp16_entry(), bf16_entry(), int8_entry(), terngrad_entry(), powersgd_entry(), topk_entry(),
 };
 
 const CodecEntry& find_entry(std::string_view name) {

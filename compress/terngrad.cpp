@@ -99,6 +99,7 @@ class TernGrad final : public MergeableCodec, public SharedMaxima {
   }
   [[nodiscard]] std::span<float> maxima() noexcept override { return maxima_; }
 
+  [[nodiscard]] bool surveys() const noexcept override { return true; }
   void begin(Chunk tensor, const StepContext& context) override {
     own_ = context.own;
     bound_ = std::numeric_limits<float>::infinity();

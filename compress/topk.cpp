@@ -72,6 +72,7 @@ class TopKUnion final : public TopKCodec<MergeableCodec> {
     // A union of four ranks' supports that have nothing in common.
     return estimate(std::min(4 * ratio_, 1.0), ValueCoder::fp32, count);
   }
+  [[nodiscard]] bool surveys() const noexcept override { return true; }
   void begin(Chunk tensor, const StepContext&) override {
     if (ratio_ == 1) return;
     const double k = std::floor(ratio_ * static_cast<double>(tensor.count));
@@ -92,6 +93,7 @@ class TopKReselect final : public TopKCodec<Codec> {
   [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override {
     return estimate(ratio_, coders_.values, count);
   }
+  [[nodiscard]] bool surveys() const noexcept override { return false; }
   void begin(Chunk, const StepContext&) override {}
   Bytes encode(Chunk chunk, MutableBytes slot) override {
     if (ratio_ < 1) {

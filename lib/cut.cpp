@@ -9,7 +9,8 @@ namespace {
 constexpr std::size_t kMessageBytes = 128 * 1024;
 constexpr std::size_t kLongestPart = 1 << 20;  // elements
 constexpr std::size_t kShortestPart = 4096;    // elements: below, more slabs cost more than they hide
-constexpr std::size_t kLanes = 8;
+constexpr std::size_t kLanes = 8;              // of values as they are
+constexpr std::size_t kLossyLanes = 3;  // codecs need more slots per lane, and messages are better longer than many
 
 std::size_t divide_up(std::size_t a, std::size_t b) noexcept {
   return (a + b - 1) / b;
@@ -57,11 +58,12 @@ Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::s
   part = std::min(part, static_cast<std::size_t>(kMessageBytes / std::max(bytes_per_element, 1e-3)));
   const double slot_bytes = static_cast<double>(codec.max_payload(kLongestPart)) / kLongestPart;
   const double budget = static_cast<double>(shape.bytes()) / 4;
-  const std::size_t all_slots = std::max<std::size_t>(slots, 1) * kLanes;
+  const std::size_t lanes = reducer_kind(codec) == ReducerKind::in_place ? kLanes : kLossyLanes;
+  const std::size_t all_slots = std::max<std::size_t>(slots, 1) * lanes;
   part = std::min(part, static_cast<std::size_t>(budget / (static_cast<double>(all_slots) * slot_bytes)));
   part = std::clamp(part, std::min(kShortestPart, whole), whole);
   cut.part_count = std::min(aligned(part), whole);
-  cut.lanes = std::max<std::size_t>(1, std::min(kLanes, cut.slabs()));
+  cut.lanes = std::max<std::size_t>(1, std::min(lanes, cut.slabs()));
   return cut;
 }
 

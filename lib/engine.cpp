@@ -75,6 +75,10 @@ Task Engine::run(CoroutineHome&, Engine& engine, Job& job, Task body) {
     job.status = Status::internal;
     job.sentence = error.what();
   }
+  // The other ranks are in the middle of this call. Only a numeric refusal is one that all ranks reach by themselves.
+  if (job.status != Status::ok && job.status != Status::numeric) {
+    engine.fail_all({engine.rank(), job.status, sentence("rank ", engine.rank(), ": ", job.sentence)});
+  }
   job.next = engine.finished_;
   engine.finished_ = &job;
 }

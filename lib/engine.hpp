@@ -103,7 +103,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Hands over a job that runs `body`; it starts on the driving thread. Any thread; never blocks for long. `home` is
-  /// the job's alone until the job's task is destroyed. `wait_follows`: the caller drives at once, nobody need be woken.
+  /// the job's alone until the job's task is destroyed. `wait_follows`: the caller drives at once, nobody need be
+  /// woken.
   void submit(Job& job, CoroutineHome& home, Task body, bool wait_follows);
   /// Drives (or watches another thread drive) until the job is done. Any thread.
   void wait(Job& job);

@@ -89,7 +89,7 @@ class LossyReducer : public GroundedReducer {
       for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] * back;
     }
     std::fill(values.begin(), values.end(), 0.0F);
-    codec_.accumulate(payload, ground_.result_scale, chunk);
+    codec_.accumulate(payload, static_cast<float>(ground_.result_scale), chunk);
   }
 
  protected:

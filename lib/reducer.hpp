@@ -27,7 +27,7 @@ struct Ground {
   std::byte* data = nullptr;  ///< the whole tensor, in and out
   float* residual = nullptr;  ///< as long, or null without error feedback
   float input_scale = 1;      ///< what the loader multiplied the input by
-  float result_scale = 1;     ///< what the sum is multiplied by: 1/n for a mean that was not scaled on input
+  double result_scale = 1;    ///< what the sum is multiplied by: 1/n for a mean that was not scaled on input
   bool check_finite = false;  ///< nonfinite=error
 };
 

@@ -41,7 +41,7 @@ class Prescale final : public Loader {
   double scale_;
 };
 
-/// values = (values + residual) · scale
+/// values = (values + residual) · scale; `residual` empty: none
 void add_residual(std::span<float> values, std::span<const float> residual, float scale) noexcept {
   if (residual.empty()) {
     if (scale != 1) {
@@ -51,6 +51,20 @@ void add_residual(std::span<float> values, std::span<const float> residual, floa
   }
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = (values[i] + residual[i]) * scale;
 }
+
+/// The same when a hop first touches a part: while it is in the cache anyway.
+class AddResidual final : public Loader {
+ public:
+  AddResidual(std::span<const float> residual, float scale) noexcept : residual_(residual), scale_(scale) {}
+  void load(Part part, std::byte* values) override {
+    add_residual({reinterpret_cast<float*>(values), part.count},
+                 residual_.empty() ? residual_ : residual_.subspan(part.offset, part.count), scale_);
+  }
+
+ private:
+  std::span<const float> residual_;
+  float scale_;
+};
 
 }  // namespace
 
@@ -109,9 +123,10 @@ struct Tensor::Calls {
   /// Re-encode and merge codecs. A mean is divided before the sum, so that no narrow code overflows.
   static Task stepwise_sum(Call& call, Tensor& self, float* values, float mean) {
     const std::span<float> tensor(values, self.shape_.count());
+    const bool whole = self.stepwise_->surveys();
     {
       const Stopwatch watch(call.time.encode);
-      add_residual(tensor, self.residual_, mean);
+      if (whole) add_residual(tensor, self.residual_, mean);
       self.stepwise_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context());
     }
     if (self.maxima_ != nullptr) co_await share_maxima(call, self);
@@ -120,7 +135,8 @@ struct Tensor::Calls {
     ground.residual = self.residual_.empty() ? nullptr : self.residual_.data();
     ground.input_scale = mean;
     ground.check_finite = true;
-    co_await self.all_reduce_->run(call, ground, nullptr);
+    AddResidual complete(self.residual_, mean);
+    co_await self.all_reduce_->run(call, ground, whole ? nullptr : &complete);
   }
 
   static Task share_maxima(Call& call, Tensor& self) {

@@ -27,6 +27,9 @@ struct SharedBoard {
   std::array<std::array<char, 1024>, kRanks> failure_texts{};
 };
 
+/// Where a rank's neighbours are said to be.
+enum class Hosts { same, other, same_beside_other };
+
 /// One rank of a transport test: its endpoint, connected to all others, and ways to wait that never wait for ever.
 class World {
  public:
@@ -35,16 +38,16 @@ class World {
   World(int rank, int size, SharedBoard& board) : rank_(rank), size_(size), board_(board) {}
 
   /// Opens `transport` (a spec such as "ucx:tls=tcp") and connects to every other rank. Collective.
-  void open(std::string_view transport, bool same_host = true) {
+  void open(std::string_view transport, Hosts hosts = Hosts::same) {
     transport_ = transport;
-    same_host_ = same_host;
+    hosts_ = hosts;
     const Spec spec = Spec::parse(transport_);
     const TransportEntry& entry = find_transport(spec.name);
     EndpointContext context;
     context.rank = rank_;
     context.size = size_;
-    context.any_same_host = same_host;
-    context.any_other_host = !same_host;
+    context.any_same_host = hosts != Hosts::other;
+    context.any_other_host = hosts != Hosts::same;
     endpoint_ = entry.open(Options("transport " + spec.name, spec, entry.keys), context);
     const std::vector<std::byte> address = endpoint_->address();
     expect(address.size() <= SharedBoard::kAddress, "an address of ", address.size(), " bytes");
@@ -55,14 +58,15 @@ class World {
     for (int peer = 0; peer < size_; ++peer) {
       const auto index = static_cast<std::size_t>(peer);
       if (peer != rank_) {
-        endpoint_->connect(peer, Bytes(board_.addresses[index]).first(board_.address_bytes[index]), same_host);
+        endpoint_->connect(peer, Bytes(board_.addresses[index]).first(board_.address_bytes[index]),
+                           hosts != Hosts::other);
       }
     }
     barrier();
   }
   void close() { endpoint_.reset(); }
   /// As open(), with what it was given last. Collective.
-  void reopen() { open(std::string(transport_), same_host_); }
+  void reopen() { open(std::string(transport_), hosts_); }
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
@@ -115,7 +119,7 @@ class World {
   int size_;
   SharedBoard& board_;
   std::string transport_;
-  bool same_host_ = true;
+  Hosts hosts_ = Hosts::same;
   std::unique_ptr<Endpoint> endpoint_;
   int barriers_ = 0;
   int notified_ = 0;

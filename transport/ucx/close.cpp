@@ -19,7 +19,7 @@ void UcxEndpoint::cancel_receives() noexcept {
 }
 
 /// Flushing hands buffered bytes to peers that still listen. Whoever does not answer in time is cut off.
-void UcxEndpoint::close_connections() noexcept {
+void UcxEndpoint::close_connections(const Deadline& deadline) noexcept {
   std::vector<void*> closing;
   closing.reserve(peers_.size());
   for (const auto& peer : peers_) {
@@ -32,7 +32,6 @@ void UcxEndpoint::close_connections() noexcept {
     void* const request = ucp_ep_close_nbx(peer->ep, &params);
     if (UCS_PTR_IS_PTR(request)) closing.push_back(request);
   }
-  const Deadline deadline = Deadline::in(kFarewellSeconds);
   for (void* const request : closing) {
     await(request, deadline);
     ucp_request_free(request);
@@ -40,13 +39,13 @@ void UcxEndpoint::close_connections() noexcept {
 }
 
 /// Receives, into nowhere, what nobody asked for: UCX warns about messages that are left, and tells waiting senders.
-void UcxEndpoint::discard_unexpected() noexcept {
+void UcxEndpoint::discard_unexpected(const Deadline& deadline) noexcept {
   ucp_tag_recv_info_t info{};
   while (const ucp_tag_message_h message = ucp_tag_probe_nb(worker_, 0, 0, 1, &info)) {
     const ucp_request_param_t params{};
     void* const request = ucp_tag_msg_recv_nbx(worker_, nullptr, 0, message, &params);
     if (!UCS_PTR_IS_PTR(request)) continue;
-    await(request, Deadline::in(kFarewellSeconds));
+    await(request, deadline);
     ucp_request_free(request);
   }
 }
@@ -58,10 +57,11 @@ void UcxEndpoint::await(void* request, const Deadline& deadline) noexcept {
 }
 
 UcxEndpoint::~UcxEndpoint() {
+  const Deadline deadline = Deadline::in(kFarewellSeconds);
   cancel_receives();
-  discard_unexpected();
-  close_connections();
-  discard_unexpected();
+  discard_unexpected(deadline);
+  close_connections(deadline);
+  discard_unexpected(deadline);
   while (Operation* const operation = operations_.take_completed()) operations_.give_back(*operation);
   release();
 }

@@ -6,6 +6,9 @@
 namespace gossamer::ucx {
 namespace {
 
+/// Before UCX's own bytes, which UCX trusts blindly.
+constexpr std::uint64_t kMagic = 0x7863756D'61736F67;  // "gosamucx"
+
 Status outcome_of(ucs_status_t status) noexcept {
   switch (status) {
     case UCS_OK:
@@ -78,13 +81,20 @@ std::vector<std::byte> UcxEndpoint::address() const {
   std::size_t length = 0;
   const ucs_status_t status = ucp_worker_get_address(worker_, &address, &length);
   if (status != UCS_OK) fail(Status::system, status_sentence("asking for the worker's address", status));
-  std::vector<std::byte> bytes(length);
-  std::memcpy(bytes.data(), address, length);
+  std::vector<std::byte> bytes(sizeof kMagic + length);
+  std::memcpy(bytes.data(), &kMagic, sizeof kMagic);
+  std::memcpy(bytes.data() + sizeof kMagic, address, length);
   ucp_worker_release_address(worker_, address);
   return bytes;
 }
 
 void UcxEndpoint::connect(int peer, Bytes address, bool same_host) {
+  std::uint64_t magic = 0;
+  if (address.size() > sizeof magic) std::memcpy(&magic, address.data(), sizeof magic);
+  if (magic != kMagic) {
+    fail(Status::argument, "transport ucx: rank ", peer, " sent ", address.size(),
+         " bytes that are no UCX address; all ranks must use the same transport");
+  }
   auto connection = std::make_unique<Peer>();
   connection->owner = this;
   connection->same_host = same_host;
@@ -93,13 +103,15 @@ void UcxEndpoint::connect(int peer, Bytes address, bool same_host) {
   ucp_ep_params_t params{};
   params.field_mask =
       UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE | UCP_EP_PARAM_FIELD_ERR_HANDLER;
-  params.address = reinterpret_cast<const ucp_address_t*>(address.data());
+  params.address = reinterpret_cast<const ucp_address_t*>(address.data() + sizeof magic);
   params.err_mode = connection->watched ? UCP_ERR_HANDLING_MODE_PEER : UCP_ERR_HANDLING_MODE_NONE;
   params.err_handler.cb = &UcxEndpoint::peer_failed;
   params.err_handler.arg = connection.get();
   const ucs_status_t status = ucp_ep_create(worker_, &params, &connection->ep);
   if (status != UCS_OK) {
-    fail(Status::system, status_sentence(sentence("no route to rank ", peer, " with UCX_TLS=", tls_), status));
+    fail(
+        Status::system, status_sentence(sentence("no route to rank ", peer, " with UCX_TLS=", tls_), status),
+        same_host ? "; ranks of one host that share no memory, as in containers, need transport=ucx:tls=self+tcp" : "");
   }
   peers_.at(static_cast<std::size_t>(peer)) = std::move(connection);
 }

@@ -55,8 +55,8 @@ class UcxEndpoint final : public Endpoint {
   bool deliver_completed() noexcept;
   void fail_pending() noexcept;
   void cancel_receives() noexcept;
-  void close_connections() noexcept;
-  void discard_unexpected() noexcept;
+  void close_connections(const Deadline& deadline) noexcept;
+  void discard_unexpected(const Deadline& deadline) noexcept;
   void await(void* request, const Deadline& deadline) noexcept;
 
   int rank_;

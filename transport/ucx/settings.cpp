@@ -80,7 +80,9 @@ void check_interface(const std::string& interface) {
   }
 }
 
-/// In words of what to leave out, so that RDMA transports come in where the hardware is, and nothing warns where not.
+/// Between hosts in words of what to leave out, so that RDMA transports come in where the hardware is, and nothing
+/// warns where it is not. On one host by name: any network transport left in would be polled by a system call at each
+/// progress.
 std::string choose_tls(const Options& options, const EndpointContext& context) {
   if (options.given("tls") && options.text("tls") != "auto") {
     std::string tls = options.text("tls");
@@ -88,10 +90,10 @@ std::string choose_tls(const Options& options, const EndpointContext& context) {
     return tls;
   }
   if (const char* user = std::getenv("UCX_TLS"); user != nullptr && !options.given("tls")) return user;
-  if (!context.any_same_host) return "^posix,sysv,cma,knem,xpmem";
-  // A TCP interface that nobody uses still costs every progress call a system call.
-  if (!context.any_other_host) return options.flag("cma") ? "self,posix,sysv,cma" : "self,posix,sysv";
-  return options.flag("cma") ? "all" : "^cma";
+  const bool cma = options.flag("cma");
+  if (!context.any_same_host) return "^sm";
+  if (context.any_other_host) return cma ? "all" : "^cma";
+  return cma ? "self,posix,sysv,cma" : "self,posix,sysv";
 }
 
 void suggest_defaults(const Settings& settings, const EndpointContext& context) {

@@ -146,7 +146,8 @@ void Communicator::open(Bootstrap& bootstrap) {
     lifelines_->connect(neighbours, lifelines, same_host, config_.timeout_seconds);
   });
   engine_ = std::make_unique<Engine>(*endpoint_, lifelines_.get(),
-                                     Engine::Options{rank_, config_.timeout_seconds, config_.progress_thread});
+                                     Engine::Options{rank_, config_.timeout_seconds, config_.progress_thread,
+                                                     std::any_of(neighbours.begin(), neighbours.end(), near)});
   log_.debug("connected to ", neighbours.size(), " neighbours by ", config_.transport);
 }
 

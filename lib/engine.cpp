@@ -13,9 +13,11 @@ namespace gossamer {
 namespace {
 
 // Idle turns before the driver gives its core away, and before it sleeps. Spinning is ruinous where ranks share cores,
-// so it is brief; a yield costs a third of a microsecond when nobody else wants the core.
+// so it is brief; a yield costs a third of a microsecond when nobody else wants the core. A network is slower than
+// waking up, and polling it takes the kernel's time away from the packets: sleep early when all neighbours are remote.
 constexpr unsigned kSpinTurns = 16;
 constexpr unsigned kYieldTurns = 4000;
+constexpr unsigned kRemoteYieldTurns = 64;
 constexpr auto kLookInterval = std::chrono::milliseconds(5);
 constexpr int kSleepMilliseconds = 5;
 constexpr auto kUndrivenGap = std::chrono::seconds(1);
@@ -167,7 +169,7 @@ void Engine::idle(unsigned& idle_turns) {
   ++idle_turns;
   if (idle_turns < kSpinTurns) return;
   if (idle_turns % 64 == 0) look_around(Clock::now());
-  if (idle_turns < kYieldTurns) {
+  if (idle_turns < (options_.shares_host ? kYieldTurns : kRemoteYieldTurns)) {
     sched_yield();
   } else {
     sleep();

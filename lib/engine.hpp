@@ -95,6 +95,7 @@ class Engine {
     int rank = 0;
     double timeout_seconds = 30;
     bool progress_thread = true;
+    bool shares_host = true;  ///< some neighbour is on this host: its messages come within microseconds
   };
   /// `endpoint` and `lifelines` (may be null) outlive the engine.
   Engine(Endpoint& endpoint, Lifelines* lifelines, const Options& options);

@@ -34,8 +34,11 @@ function(add_mpi_program name source flavour)
   target_link_libraries(${target} PRIVATE gossamer mpi_${flavour} gossamer_warnings)
 endfunction()
 
-# add_mpi_test(<name> <flavour> <ranks> <command…>): a ctest that runs the command under that flavour's mpirun.
 # Ranks share the machine's cores, so they yield when idle; a machine's only user may be root.
+set(GOSSAMER_MPI_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
+  OMPI_MCA_btl_base_warn_component_unused=0)
+
+# add_mpi_test(<name> <flavour> <ranks> <command…>): a ctest that runs the command under that flavour's mpirun.
 function(add_mpi_test name flavour ranks)
   set(test ${name}.${flavour}.n${ranks})
   set(oversubscribe "")
@@ -43,6 +46,6 @@ function(add_mpi_test name flavour ranks)
     set(oversubscribe --oversubscribe)
   endif()
   add_test(NAME ${test} COMMAND ${MPIRUN_${flavour}} ${oversubscribe} -n ${ranks} ${ARGN})
-  set_tests_properties(${test} PROPERTIES LABELS "mpi;${flavour}" TIMEOUT 120 PROCESSORS 2 ENVIRONMENT
-    "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_mpi_yield_when_idle=1;OMPI_MCA_btl_base_warn_component_unused=0")
+  set_tests_properties(${test} PROPERTIES LABELS "mpi;${flavour}" TIMEOUT 180 PROCESSORS 2
+    ENVIRONMENT "${GOSSAMER_MPI_ENVIRONMENT}")
 endfunction()

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <thread>
+
+#include "tests/mpi/team.hpp"
+
+namespace gossamer::laws {
+namespace {
+
+/// A shuffle of 0 … count − 1 that is another one on every rank.
+std::vector<std::size_t> order_of(int rank, std::size_t count, unsigned salt) {
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::mt19937 random(salt + static_cast<unsigned>(rank) * 7919);
+  std::shuffle(order.begin(), order.end(), random);
+  return order;
+}
+
+/// What tensor `index` has on a rank: small whole numbers, whose sums are exact.
+float whole_number(std::size_t index, std::size_t element, int rank) {
+  return static_cast<float>((index * 31 + element * 7 + static_cast<std::size_t>(rank) * 3) % 257);
+}
+
+/// The seconds of a clock that all processes of a machine share.
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+void check_many_in_flight(const Setting& setting, int tensors) {
+  const auto count = static_cast<std::size_t>(tensors);
+  const int rank = setting.team.rank();
+  std::vector<std::unique_ptr<TensorOf>> handles;
+  std::vector<std::vector<float>> data(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    data[i].resize(i * i * 3 % 5003 + i % 3);  // a few of none, most of some thousands
+    handles.push_back(std::make_unique<TensorOf>(setting, "flight" + std::to_string(i), std::vector{data[i].size()},
+                                                 i % 4 == 3 ? "fp16" : "identity"));
+  }
+  for (unsigned round = 0; round < 3; ++round) {
+    std::vector<goss_request*> requests(count, nullptr);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = 0; j < data[i].size(); ++j) data[i][j] = whole_number(i, j, rank);
+    }
+    for (const std::size_t i : order_of(rank, count, round)) {
+      ok(goss_iallreduce(handles[i]->get(), data[i].data(), GOSS_SUM, &requests[i]), setting.name + ": posting");
+    }
+    if (round == 0) {
+      for (const std::size_t i : order_of(rank + 100, count, round)) {
+        ok(goss_wait(&requests[i]), setting.name + ": goss_wait");
+      }
+    } else {
+      ok(goss_wait_all(tensors, requests.data()), setting.name + ": goss_wait_all");
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = 0; j < data[i].size(); ++j) {
+        float sum = 0;
+        for (int other = 0; other < setting.team.size(); ++other) sum += whole_number(i, j, other);
+        expect(data[i][j] == sum, setting.name, ": element ", j, " of tensor ", i, " of ", count, " in flight, round ",
+               round, ", is ", data[i][j], " instead of ", sum);
+      }
+    }
+  }
+}
+
+void check_broadcasts(const Setting& setting, Extent extent) {
+  std::vector<std::size_t> counts = {1009};
+  if (extent == Extent::whole)
+    counts = {0, 1, static_cast<std::size_t>(setting.team.size() - 1), 1009, 100'003, 800'003};
+  for (const std::size_t count : counts) {
+    const TensorOf tensor(setting, "model", {count}, "topk:ratio=0.01");
+    for (int root = 0; root < setting.team.size(); ++root) {
+      std::vector<float> wanted = values_of(root, 11, count);
+      for (std::size_t i = 0; i < count; i += 100) wanted[i] = std::nanf("");  // bits, not numbers, are handed on
+      std::vector<float> data = wanted;
+      if (setting.team.rank() != root) std::fill(data.begin(), data.end(), -1.0F);
+      ok(goss_broadcast(tensor.get(), data.data(), root), setting.name + ": broadcast");
+      expect(count == 0 || std::memcmp(data.data(), wanted.data(), count * sizeof(float)) == 0, setting.name,
+             ": broadcast of ", count, " elements from rank ", root, " differs from what that rank has");
+    }
+  }
+}
+
+void check_mix(const Setting& setting) {
+  constexpr std::size_t kCount = 100'003;
+  const int n = setting.team.size();
+  std::vector<int> ranks(static_cast<std::size_t>(n));
+  std::vector<double> weights(ranks.size());
+  int around = 0;
+  double self = 0;
+  ok(goss_comm_neighbours(setting.comm, 0, ranks.data(), weights.data(), n, &around, &self), "neighbours");
+  expect(around < n, setting.name, ": ", around, " neighbours among ", n, " ranks");
+
+  // W is doubly stochastic: mixing keeps the mean.
+  std::vector<double> columns(ranks.size());
+  columns[static_cast<std::size_t>(setting.team.rank())] = self;
+  double row = self;
+  for (int i = 0; i < around; ++i) {
+    row += weights[static_cast<std::size_t>(i)];
+    columns[static_cast<std::size_t>(ranks[static_cast<std::size_t>(i)])] += weights[static_cast<std::size_t>(i)];
+  }
+  setting.team.sum(columns);
+  expect(std::abs(row - 1) < 1e-12, setting.name, ": weights add up to ", row);
+  for (const double column : columns) expect(std::abs(column - 1) < 1e-12, setting.name, ": a column sums to ", column);
+
+  std::vector<float> data = values_of(setting.team.rank(), 5, kCount);
+  std::vector<double> mixed(kCount), magnitude(kCount);
+  const auto add = [&](int rank, double weight) {
+    const std::vector<float> values = values_of(rank, 5, kCount);
+    for (std::size_t i = 0; i < kCount; ++i) mixed[i] += weight * values[i];
+    for (std::size_t i = 0; i < kCount; ++i) magnitude[i] += weight * std::abs(values[i]);
+  };
+  add(setting.team.rank(), self);
+  for (int i = 0; i < around; ++i) add(ranks[static_cast<std::size_t>(i)], weights[static_cast<std::size_t>(i)]);
+  const TensorOf tensor(setting, "gossip", {kCount}, "identity");
+  ok(goss_mix(tensor.get(), data.data()), setting.name + ": goss_mix");
+  // Each term is a weight rounded to float, a product and a sum.
+  const double unit = 0x1p-24 * (around + 3);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    expect(std::abs(data[i] - mixed[i]) <= unit * magnitude[i], setting.name, ": element ", i, " mixes to ", data[i],
+           " instead of ", mixed[i]);
+  }
+}
+
+void check_barrier(const Setting& setting) {
+  std::mt19937 random(17 + static_cast<unsigned>(setting.team.rank()));
+  for (int round = 0; round < 5; ++round) {
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));
+    const double entered = now();
+    ok(goss_barrier(setting.comm), setting.name + ": barrier");
+    const double left = now();
+    for (const double theirs : setting.team.gather(entered)) {
+      expect(left >= theirs, setting.name, ": left a barrier ", theirs - left, " s before another rank came");
+    }
+  }
+}
+
+}  // namespace gossamer::laws

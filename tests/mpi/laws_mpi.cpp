@@ -1,0 +1,48 @@
+// The laws of every call over UCX, for the ranks of an MPI program. With the argument `whole`, all of them for every
+// transport and topology; else for the first of each, and a part for the others.
+#include <gossamer/gossamer_mpi.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "tests/mpi/team.hpp"
+
+namespace gossamer::laws {
+namespace {
+
+class MpiTeam final : public Team {
+ public:
+  MpiTeam() {
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+    MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  }
+  [[nodiscard]] int rank() const noexcept override { return rank_; }
+  [[nodiscard]] int size() const noexcept override { return size_; }
+  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
+    const int bytes = static_cast<int>(mine.size());
+    MPI_Allgather(mine.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, MPI_COMM_WORLD);
+  }
+  void sum(std::span<double> values) override {
+    MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  }
+  goss_status connect(const char* config, goss_comm** comm) override {
+    return goss_comm_create_mpi(MPI_COMM_WORLD, config, comm);
+  }
+
+ private:
+  int rank_ = -1;
+  int size_ = 0;
+};
+
+}  // namespace
+}  // namespace gossamer::laws
+
+int main(int argc, char** argv) {
+  MPI_Init(&argc, &argv);
+  gossamer::laws::MpiTeam team;
+  const bool whole = argc > 1 && std::strcmp(argv[1], "whole") == 0;
+  const int code = run_all(team, whole ? gossamer::laws::Extent::whole : gossamer::laws::Extent::reduced);
+  if (code != 0) MPI_Abort(MPI_COMM_WORLD, code);
+  MPI_Finalize();
+  return 0;
+}

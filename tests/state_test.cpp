@@ -1,0 +1,264 @@
+// State that outlives calls: what goss_tensor_save writes continues to the bit wherever it is loaded, and what is not
+// whole, or another tensor's, is refused without a trace.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tests/library_cases.hpp"
+
+namespace gossamer::test {
+namespace {
+
+constexpr std::uint64_t kSeed = 90125;
+constexpr int kRanks = 3;
+const Dims kDims = {30, 40};
+constexpr std::size_t kCount = 1200;
+const std::string kConfig = "transport=inproc min_compress=0 seed=77";
+
+using Saved = std::vector<std::byte>;
+
+Saved save(goss_tensor* tensor) {
+  std::size_t bytes = 0;
+  ok(goss_tensor_save(tensor, nullptr, 0, &bytes), "size of the state");
+  Saved saved(bytes);
+  std::size_t written = 0;
+  ok(goss_tensor_save(tensor, saved.data(), saved.size(), &written), "goss_tensor_save");
+  expect(written == bytes, "the state has ", written, " bytes, announced were ", bytes);
+  return saved;
+}
+
+std::vector<float> call(goss_tensor* tensor, int rank, int number) {
+  std::vector<float> data = normal_values(kSeed, rank, number, kCount);
+  ok(goss_allreduce(tensor, data.data(), number % 2 == 0 ? GOSS_SUM : GOSS_MEAN), "all-reduce");
+  return data;
+}
+
+void expect_same(const std::vector<float>& a, const std::vector<float>& b, const std::string& what) {
+  expect(same_bits(a, b), what);
+}
+
+}  // namespace
+
+TEST_CASE("a fresh communicator continues to the bit from saved state, for every codec") {
+  INFO("seed " << kSeed);
+  for (const std::string& codec : every_codec()) {
+    for (const std::string topology : {"ring", "complete"}) {
+      for (const int before : {0, 1, 5}) {
+        std::vector<Saved> saved(kRanks);
+        std::vector<std::vector<float>> later(kRanks);
+        std::vector<std::vector<float>> residuals(kRanks);
+        ThreadGroup group(kRanks);
+        run_ranks(kRanks, [&](int rank) {
+          const auto place = static_cast<std::size_t>(rank);
+          {
+            const CommHandle comm = make_comm(group, rank, kConfig + " topology=" + topology);
+            const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, codec);
+            for (int i = 0; i < before; ++i) call(tensor.get(), rank, i);
+            saved[place] = save(tensor.get());
+            for (int i = 0; i < 3; ++i) {
+              const std::vector<float> data = call(tensor.get(), rank, before + i);
+              later[place].insert(later[place].end(), data.begin(), data.end());
+            }
+            residuals[place] = residual_of(tensor.get(), kCount);
+          }
+          const CommHandle comm = make_comm(group, rank, kConfig + " topology=" + topology);
+          const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, codec);
+          ok(goss_tensor_load(tensor.get(), saved[place].data(), saved[place].size()), "goss_tensor_load");
+          expect(save(tensor.get()) == saved[place], codec, ": loaded state saves differently");
+          std::vector<float> again;
+          for (int i = 0; i < 3; ++i) {
+            const std::vector<float> data = call(tensor.get(), rank, before + i);
+            again.insert(again.end(), data.begin(), data.end());
+          }
+          expect_same(again, later[place], sentence(codec, " on ", topology, " after ", before, " calls"));
+          expect_same(residual_of(tensor.get(), kCount), residuals[place], codec + ": residual");
+        });
+      }
+    }
+  }
+}
+
+TEST_CASE("the same tensor goes back to what was saved, also across types") {
+  for (const std::string& codec : every_codec()) {
+    for (const goss_dtype dtype : {GOSS_FLOAT64, GOSS_BFLOAT16}) {
+      ThreadGroup group(2);
+      run_ranks(2, [&](int rank) {
+        const CommHandle comm = make_comm(group, rank, kConfig);
+        const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, codec, dtype);
+        const auto run = [&](int number) {
+          std::vector<std::byte> data(kCount * (dtype == GOSS_FLOAT64 ? 8 : 2));
+          const std::vector<float> values = normal_values(kSeed, rank, number, kCount);
+          for (std::size_t i = 0; i < kCount; ++i) {
+            const double wide = values[i];
+            if (dtype == GOSS_FLOAT64) std::memcpy(&data[8 * i], &wide, 8);
+            if (dtype == GOSS_BFLOAT16) std::memcpy(&data[2 * i], reinterpret_cast<const char*>(&values[i]) + 2, 2);
+          }
+          ok(goss_allreduce(tensor.get(), data.data(), GOSS_MEAN), codec);
+          return data;
+        };
+        run(0);
+        const Saved saved = save(tensor.get());
+        const std::vector<std::byte> first = run(1);
+        run(2);
+        ok(goss_tensor_load(tensor.get(), saved.data(), saved.size()), "goss_tensor_load");
+        expect(run(1) == first, codec, " does not repeat itself");
+      });
+    }
+  }
+}
+
+TEST_CASE("state of another tensor is MISMATCH, and changes nothing") {
+  struct Other {
+    std::string name;
+    Dims dims;
+    std::string codec;
+    goss_dtype dtype;
+  };
+  const std::vector<Other> others = {
+      {"v", kDims, "topk:ratio=0.05", GOSS_FLOAT32},    {"w", {40, 30}, "topk:ratio=0.05", GOSS_FLOAT32},
+      {"w", {kCount}, "topk:ratio=0.05", GOSS_FLOAT32}, {"w", kDims, "topk:ratio=0.06", GOSS_FLOAT32},
+      {"w", kDims, "powersgd:rank=2", GOSS_FLOAT32},    {"w", kDims, "topk:ratio=0.05", GOSS_FLOAT64}};
+  for (const Other& other : others) {
+    ThreadGroup group(2);
+    run_ranks(2, [&](int rank) {
+      const CommHandle comm = make_comm(group, rank, kConfig);
+      Saved foreign;
+      {
+        const TensorHandle theirs = make_tensor(comm.get(), other.name, other.dims, other.codec, other.dtype);
+        foreign = save(theirs.get());
+      }
+      const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, "topk:ratio=0.05");
+      call(tensor.get(), rank, 0);
+      const Saved before = save(tensor.get());
+      fails(goss_tensor_load(tensor.get(), foreign.data(), foreign.size()), GOSS_ERR_MISMATCH, {"'w'"}, other.codec);
+      expect(save(tensor.get()) == before, "a refused load left a trace");
+      call(tensor.get(), rank, 1);
+    });
+  }
+}
+
+TEST_CASE("state cut short, lengthened or flipped anywhere is refused and changes nothing") {
+  INFO("seed " << kSeed);
+  for (const std::string codec : {"identity", "topk:ratio=0.05", "powersgd:rank=2"}) {
+    ThreadGroup group(1);
+    const CommHandle comm = make_comm(group, 0, kConfig);
+    const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, codec);
+    call(tensor.get(), 0, 0);
+    const Saved old = save(tensor.get());
+    call(tensor.get(), 0, 1);
+    const Saved now = save(tensor.get());
+    CHECK(old != now);
+    const auto refuses = [&](const Saved& bytes) {
+      const goss_status status = goss_tensor_load(tensor.get(), bytes.data(), bytes.size());
+      return (status == GOSS_ERR_CORRUPT || status == GOSS_ERR_MISMATCH) && save(tensor.get()) == now;
+    };
+    for (std::size_t length = 0; length < old.size(); length += length < 64 ? 1 : 97) {
+      CAPTURE(length);
+      Saved part(old.begin(), old.begin() + static_cast<std::ptrdiff_t>(length));
+      part.reserve(1);  // an address, even for no bytes
+      CHECK(goss_tensor_load(tensor.get(), part.data(), part.size()) == GOSS_ERR_CORRUPT);
+      CHECK(save(tensor.get()) == now);
+    }
+    Saved longer = old;
+    longer.push_back(std::byte{0});
+    CHECK(goss_tensor_load(tensor.get(), longer.data(), longer.size()) == GOSS_ERR_CORRUPT);
+    std::mt19937_64 random(kSeed);
+    for (int i = 0; i < 400; ++i) {
+      Saved flipped = old;
+      const std::size_t at = i < 64 ? static_cast<std::size_t>(i) % old.size() : random() % old.size();
+      flipped[at] ^= static_cast<std::byte>(1U << (random() % 8));
+      CAPTURE(at);
+      CHECK(refuses(flipped));
+    }
+    CHECK(goss_tensor_load(tensor.get(), old.data(), old.size()) == GOSS_OK);
+    CHECK(save(tensor.get()) == old);
+    CHECK(goss_tensor_load(tensor.get(), nullptr, old.size()) == GOSS_ERR_ARGUMENT);
+  }
+}
+
+TEST_CASE("a buffer too small is ARGUMENT, says both sizes and stays as it is") {
+  ThreadGroup group(1);
+  const CommHandle comm = make_comm(group, 0, kConfig);
+  const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, "topk:ratio=0.05");
+  std::size_t needed = 0;
+  CHECK(goss_tensor_save(tensor.get(), nullptr, 0, &needed) == GOSS_OK);
+  CHECK(needed >= kCount * sizeof(float));
+  Saved buffer(needed, std::byte{0x5a});
+  std::size_t written = 7;
+  fails(goss_tensor_save(tensor.get(), buffer.data(), needed - 1, &written), GOSS_ERR_ARGUMENT,
+        {std::to_string(needed), std::to_string(needed - 1), "'w'"}, "too small");
+  CHECK(written == 7);
+  CHECK(buffer == Saved(needed, std::byte{0x5a}));
+  CHECK(goss_tensor_save(tensor.get(), buffer.data(), needed, nullptr) == GOSS_ERR_ARGUMENT);
+  CHECK(goss_tensor_save(tensor.get(), buffer.data(), needed, &written) == GOSS_OK);
+  CHECK(written == needed);
+}
+
+TEST_CASE("after goss_tensor_reset a tensor does what a new one does, for every codec") {
+  for (const std::string& codec : every_codec()) {
+    ThreadGroup group(kRanks);
+    run_ranks(kRanks, [&](int rank) {
+      const CommHandle comm = make_comm(group, rank, kConfig);
+      const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, codec);
+      const Saved fresh = save(tensor.get());
+      std::vector<std::vector<float>> first;
+      for (int i = 0; i < 3; ++i) first.push_back(call(tensor.get(), rank, i));
+      expect(save(tensor.get()) != fresh, codec, ": three calls leave no state");
+      ok(goss_tensor_reset(tensor.get()), "goss_tensor_reset");
+      ok(goss_barrier(comm.get()), "barrier");
+      expect(save(tensor.get()) == fresh, codec, ": state after a reset is not that of a new tensor");
+      expect_same(residual_of(tensor.get(), kCount), std::vector<float>(kCount), codec + ": residual");
+      for (int i = 0; i < 3; ++i) {
+        expect_same(call(tensor.get(), rank, i), first[static_cast<std::size_t>(i)], sentence(codec, " call ", i));
+      }
+    });
+  }
+}
+
+TEST_CASE("the residual is zero without error feedback and what was dropped with it") {
+  ThreadGroup group(1);
+  const CommHandle comm = make_comm(group, 0, kConfig);
+  for (const std::string& codec : every_codec()) {
+    for (const bool feedback : {false, true}) {
+      if (codec == "identity" && feedback) continue;
+      const std::string bare = codec.substr(0, codec.find(":ef="));
+      const std::string spec =
+          bare + (bare.find(':') == std::string::npos ? ":" : ",") + (feedback ? "ef=on" : "ef=off");
+      CAPTURE(spec);
+      const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, codec == "identity" ? codec : spec);
+      const std::vector<float> input = normal_values(kSeed, 0, 0, kCount);
+      const std::vector<float> result = call(tensor.get(), 0, 0);
+      const std::vector<float> residual = residual_of(tensor.get(), kCount);
+      double norm = 0;
+      double defect = 0;
+      for (std::size_t i = 0; i < kCount; ++i) {
+        norm += std::abs(residual[i]);
+        defect = std::max(defect, std::abs(static_cast<double>(input[i]) - result[i] - residual[i]));
+      }
+      CHECK((norm > 0) == feedback);
+      if (feedback) CHECK(defect < 1e-6);
+    }
+  }
+}
+
+TEST_CASE("a powersgd warm start is part of the state") {
+  // The subspace is what separates these: residuals are off.
+  ThreadGroup group(2);
+  run_ranks(2, [&](int rank) {
+    const CommHandle comm = make_comm(group, rank, kConfig);
+    const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, "powersgd:rank=2,ef=off");
+    call(tensor.get(), rank, 0);
+    const Saved warm = save(tensor.get());
+    expect(warm.size() >= 2 * 40 * sizeof(float), "the state has ", warm.size(), " bytes");
+    const std::vector<float> warm_result = call(tensor.get(), rank, 1);
+    ok(goss_tensor_reset(tensor.get()), "reset");
+    ok(goss_barrier(comm.get()), "barrier");
+    const std::vector<float> cold_result = call(tensor.get(), rank, 1);
+    expect(!same_bits(warm_result, cold_result), "the warm start makes no difference");
+    ok(goss_tensor_load(tensor.get(), warm.data(), warm.size()), "load");
+    ok(goss_barrier(comm.get()), "barrier");
+    expect_same(call(tensor.get(), rank, 1), warm_result, "the warm start was not restored");
+  });
+}
+
+}  // namespace gossamer::test

@@ -13,6 +13,10 @@ case $preset in
 esac
 build "$preset"
 
+# The tests say themselves which configuration they want.
+# shellcheck disable=SC2086  # a list of names
+unset ${!GOSSAMER_@}
+
 log=$logs/test-$preset.log
 arguments=(--preset "$preset" --no-label-summary -j "$(nproc)")
 [ ! -t 1 ] || echo "Testing (log: build/logs/test-$preset.log) …"

@@ -280,8 +280,13 @@ AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec,
   const bool framed = legs_.size() > 1 && !in_place_;
   const std::size_t kept = legs_.empty() ? 1 : legs_.front().weight;
   const std::size_t message_parts = in_place_ || framed ? kept : 1;
-  const std::size_t slots =
-      in_place_ ? 2 * message_parts : (framed ? 5 : 4) * message_parts + 1 + reducer_slots(kind, kept);
+  // Between two ranks there is one receive at a time. Codecs also need where payloads are made, and frames where
+  // finished parts are held.
+  const bool pairs = std::all_of(legs_.begin(), legs_.end(), [](const Leg& leg) { return leg.size == 2; });
+  const std::size_t landings = in_place_ && pairs ? 1 : 2;
+  const std::size_t messages = landings + (in_place_ ? 0 : 2) + (framed ? 1 : 0);
+  const std::size_t payloads = (framed ? 1 : 0) + reducer_slots(kind, kept);
+  const std::size_t slots = messages * message_parts + payloads;
   cut_ = choose_cut(codec, shape, ranks, slots);
 
   const std::size_t payload = codec.max_payload(cut_.part_count);
@@ -290,7 +295,7 @@ AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec,
     auto lane = std::make_unique<Lane>(engine, number, round);
     lane->reducer = make_reducer(codec, shape.dtype, cut_.part_count, kept);
     lane->framed = framed;
-    for (Buffer& buffer : lane->incoming) buffer.resize(message);
+    for (std::size_t i = 0; i < landings; ++i) lane->incoming.emplace_back(message);
     if (!in_place_) {
       for (Buffer& buffer : lane->outgoing) buffer.resize(message);
     }
@@ -301,11 +306,7 @@ AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec,
     }
     lanes_.push_back(std::move(lane));
   }
-  slot_bytes_ = cut_.lanes * ((in_place_ ? 2
-                               : framed  ? 5
-                                         : 4) *
-                                  message +
-                              (framed ? payload : 0) + reducer_slots(kind, kept) * payload);
+  slot_bytes_ = cut_.lanes * (messages * message + payloads * payload);
 }
 
 AllReduce::~AllReduce() = default;

@@ -6,20 +6,23 @@ namespace gossamer {
 namespace {
 
 // A message should be long enough to pay for itself and short enough to be worked on in the second-level cache.
-constexpr std::size_t kMessageBytes = 128 * 1024;
-constexpr std::size_t kLongestPart = 1 << 20;  // elements
-constexpr std::size_t kShortestPart = 4096;    // elements: below, more slabs cost more than they hide
-constexpr std::size_t kLanes = 8;              // of values as they are
-constexpr std::size_t kLossyLanes = 3;  // codecs need more slots per lane, and messages are better longer than many
+constexpr std::size_t kMessageBytes = 256 * 1024;
+constexpr std::size_t kLongestPart = 1 << 20;     // elements
+constexpr std::size_t kShortestPart = 4096;       // elements: below, more slabs cost more than they hide
+constexpr std::size_t kLanes = 2;                 // one on the wire while another is worked on
+constexpr std::size_t kFewLanes = 1;              // rather than messages shorter than
+constexpr std::size_t kShortMessage = 64 * 1024;  // bytes
 
 std::size_t divide_up(std::size_t a, std::size_t b) noexcept {
   return (a + b - 1) / b;
 }
 
 /// Parts start on boundaries that suit vectors and quantisation blocks, unless they are too short for it to matter.
+std::size_t grain(std::size_t elements) noexcept {
+  return elements >= 4096 ? 256 : elements >= 64 ? 16 : 1;
+}
 std::size_t aligned(std::size_t elements) noexcept {
-  const std::size_t grain = elements >= 4096 ? 256 : elements >= 64 ? 16 : 1;
-  return divide_up(elements, grain) * grain;
+  return divide_up(elements, grain(elements)) * grain(elements);
 }
 
 }  // namespace
@@ -53,16 +56,20 @@ std::vector<Leg> legs_of(const Topology& topology, int rank) {
 Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::size_t slots) {
   Cut cut{shape.count(), ranks, 0, 1};
   const std::size_t whole = aligned(divide_up(std::max<std::size_t>(cut.count, 1), ranks));
-  std::size_t part = kLongestPart;
-  const double bytes_per_element = static_cast<double>(codec.typical_payload(kLongestPart)) / kLongestPart;
-  part = std::min(part, static_cast<std::size_t>(kMessageBytes / std::max(bytes_per_element, 1e-3)));
-  const double slot_bytes = static_cast<double>(codec.max_payload(kLongestPart)) / kLongestPart;
-  const double budget = static_cast<double>(shape.bytes()) / 4;
-  const std::size_t lanes = reducer_kind(codec) == ReducerKind::in_place ? kLanes : kLossyLanes;
-  const std::size_t all_slots = std::max<std::size_t>(slots, 1) * lanes;
-  part = std::min(part, static_cast<std::size_t>(budget / (static_cast<double>(all_slots) * slot_bytes)));
-  part = std::clamp(part, std::min(kShortestPart, whole), whole);
-  cut.part_count = std::min(aligned(part), whole);
+  const double payload_bytes = static_cast<double>(codec.typical_payload(kLongestPart)) / kLongestPart;
+  const double slot_bytes =
+      static_cast<double>(codec.max_payload(kLongestPart) * std::max<std::size_t>(slots, 1)) / kLongestPart;
+  const double budget = static_cast<double>(shape.bytes()) * 0.245;  // a quarter, less what headers take
+  const auto affordable = [&](std::size_t lanes) {
+    return static_cast<std::size_t>(budget / (slot_bytes * static_cast<double>(lanes)));
+  };
+  std::size_t lanes = kLanes;
+  const bool in_place = reducer_kind(codec) == ReducerKind::in_place;
+  if (in_place && static_cast<double>(affordable(lanes)) * payload_bytes < kShortMessage) lanes = kFewLanes;
+  const auto wanted = static_cast<std::size_t>(kMessageBytes / std::max(payload_bytes, 1e-3));
+  const std::size_t part = std::min({kLongestPart, wanted, affordable(lanes)});
+  const std::size_t bounded = std::clamp(part, std::min(kShortestPart, whole), whole);
+  cut.part_count = bounded == whole ? whole : bounded / grain(bounded) * grain(bounded);
   cut.lanes = std::max<std::size_t>(1, std::min(lanes, cut.slabs()));
   return cut;
 }

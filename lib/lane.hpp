@@ -25,7 +25,7 @@ struct AllReduce::Lane {
 
   std::array<Flight, 2> receives;
   std::array<Flight, 2> sends;
-  std::array<Buffer, 2> incoming;  ///< where messages land, unless they land in the tensor
+  std::vector<Buffer> incoming;    ///< where messages land, unless they land in the tensor; one may do for two steps
   std::array<Buffer, 2> outgoing;  ///< where payloads are made, unless they stay in the tensor
   std::array<MutableBytes, 2> landing;
   std::size_t posted = 0;  ///< receives posted so far
@@ -42,7 +42,7 @@ struct AllReduce::Lane {
 
   void post(Call& call, int peer, std::uint64_t tag, std::optional<MutableBytes> place = {}) {
     const std::size_t slot = posted++ % 2;
-    landing[slot] = place ? *place : incoming[slot].bytes();
+    landing[slot] = place ? *place : incoming[slot % incoming.size()].bytes();
     receives[slot].receive(peer, tag, landing[slot], call.traffic);
   }
   /// The receive to be awaited next; afterwards take() is its message.

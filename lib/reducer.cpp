@@ -99,6 +99,11 @@ class LossyReducer : public GroundedReducer {
     if (ground_.residual != nullptr) codec_.accumulate(payload, -1, chunk);
     return payload;
   }
+  /// Finite inputs can still sum to infinity. What was dropped on the way is lost then, so the communicator goes too.
+  static void expect_finite(Chunk chunk) {
+    if (kernels::all_finite(chunk.floats())) return;
+    fail(Status::numeric, "a sum overflowed float32 in elements ", chunk.offset, " to ", chunk.offset + chunk.count);
+  }
   Codec& codec_;
 };
 
@@ -115,9 +120,7 @@ class ReencodeReducer final : public LossyReducer {
   void keep(Part part, bool fresh, Bytes incoming) override { codec_.accumulate(incoming, 1, touch(part, fresh)); }
   Bytes finish(Part part, bool fresh, MutableBytes slot) override {
     const Chunk chunk = touch(part, fresh);
-    if (ground_.check_finite && !kernels::all_finite(chunk.floats())) {
-      fail(Status::numeric, "a sum overflowed float32 in elements ", part.offset, " to ", part.offset + part.count);
-    }
+    if (ground_.check_finite) expect_finite(chunk);
     const Bytes payload = encode(chunk, slot);
     place(part, payload);
     return payload;
@@ -156,6 +159,7 @@ class MergeReducer final : public LossyReducer {
   Bytes finish(Part part, bool fresh, MutableBytes slot) override {
     const Bytes payload = open(part, fresh, slot);
     place(part, payload);
+    if (ground_.check_finite) expect_finite(chunk_of(part));
     return payload;
   }
   void next_slab() noexcept override { used_ = 0; }

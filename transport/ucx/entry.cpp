@@ -11,7 +11,10 @@ constexpr std::array kKeys = {
         "UCX's transports, joined by '+' (tls=self+tcp); auto: UCX_TLS if set, else shared memory within a host and "
         "the "
         "network between hosts"},
-    Key{"cma", "off", "single-copy reads from a neighbour's memory within a host, under tls=auto: on or off"},
+    Key{"cma", "off",
+        "single-copy reads from a neighbour's memory within a host, under tls=auto: on or off; faster on some "
+        "machines, "
+        "but UCX ends the process when the neighbour dies"},
 };
 
 std::unique_ptr<Endpoint> open(const Options& options, const EndpointContext& context) {

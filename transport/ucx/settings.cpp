@@ -21,6 +21,8 @@ constexpr Setting kNoMemoryTypes = {"MEMTYPE_CACHE", "n", {"UCX_MEMTYPE_CACHE"}}
 /// Receives are posted ahead, so a rendezvous only costs a round trip per message; where the network reads memory by
 /// itself it saves a copy, and UCX knows best when.
 constexpr Setting kNoRendezvous = {"RNDV_THRESH", "inf", {"UCX_RNDV_THRESH"}};
+/// With single copies a rendezvous pays from a dozen pages on.
+constexpr Setting kSingleCopyThreshold = {"RNDV_THRESH", "48k", {"UCX_RNDV_THRESH"}};
 
 /// A rank's shared-memory FIFO holds segment x slots bytes in turn: 1 MiB, which stays in a core's L2 and needs a
 /// quarter of the hand-overs of UCX's 8 KiB x 64. Segments of 64 KiB overflow a 16-bit length in UCX 1.13.
@@ -60,6 +62,11 @@ std::vector<std::string> names_in(const char* folder) {
   return names;
 }
 
+bool includes_single_copy(std::string_view tls) {
+  const std::vector<std::string_view> listed = split(tls, ',');
+  return tls == "all" || (!tls.starts_with('^') && std::find(listed.begin(), listed.end(), "cma") != listed.end());
+}
+
 constexpr const char* kRdmaDevices = "/sys/class/infiniband";
 
 std::vector<std::string> network_devices() {
@@ -93,13 +100,17 @@ std::string choose_tls(const Options& options, const EndpointContext& context) {
   const bool cma = options.flag("cma");
   if (!context.any_same_host) return "^sm";
   if (context.any_other_host) return cma ? "all" : "^cma";
-  return cma ? "self,posix,sysv,cma" : "self,posix,sysv";
+  return cma ? "self,posix,cma" : "self,posix,sysv";
 }
 
 void suggest_defaults(const Settings& settings, const EndpointContext& context) {
   const bool rdma = !names_in(kRdmaDevices).empty();
   suggest(settings.config, kNoMemoryTypes);
-  if (!rdma || !context.any_other_host) suggest(settings.config, kNoRendezvous);
+  if (includes_single_copy(settings.tls)) {
+    suggest(settings.config, kSingleCopyThreshold);
+  } else if (!rdma || !context.any_other_host) {
+    suggest(settings.config, kNoRendezvous);
+  }
   if (!settings.shared_memory) return;
   for (const Setting& setting : kSharedMemory) suggest(settings.config, setting);
 }

@@ -5,7 +5,7 @@
 namespace gossamer::ucx {
 namespace {
 
-constexpr double kFarewellSeconds = 0.5;
+constexpr double kFarewellSeconds = 0.5;  // for messages, and again for connections
 
 }  // namespace
 
@@ -59,9 +59,14 @@ void UcxEndpoint::await(void* request, const Deadline& deadline) noexcept {
 UcxEndpoint::~UcxEndpoint() {
   const Deadline deadline = Deadline::in(kFarewellSeconds);
   cancel_receives();
-  discard_unexpected(deadline);
-  close_connections(deadline);
-  discard_unexpected(deadline);
+  do {
+    discard_unexpected(deadline);
+    // A send by rendezvous ends when its receiver takes it, or discards it in a farewell of its own.
+    if (ucp_worker_progress(worker_) == 0) ::sched_yield();
+  } while (operations_.in_use() != nullptr && !deadline.expired());
+  const Deadline last = Deadline::in(kFarewellSeconds);
+  close_connections(last);
+  discard_unexpected(last);
   while (Operation* const operation = operations_.take_completed()) operations_.give_back(*operation);
   release();
 }

@@ -90,6 +90,7 @@ class LossyReducer : public GroundedReducer {
     }
     std::fill(values.begin(), values.end(), 0.0F);
     codec_.accumulate(payload, static_cast<float>(ground_.result_scale), chunk);
+    if (ground_.check_finite && !kernels::all_finite(chunk.floats())) finite_ = false;
   }
 
  protected:
@@ -98,11 +99,6 @@ class LossyReducer : public GroundedReducer {
     const Bytes payload = codec_.encode(chunk, slot);
     if (ground_.residual != nullptr) codec_.accumulate(payload, -1, chunk);
     return payload;
-  }
-  /// Finite inputs can still sum to infinity. What was dropped on the way is lost then, so the communicator goes too.
-  static void expect_finite(Chunk chunk) {
-    if (kernels::all_finite(chunk.floats())) return;
-    fail(Status::numeric, "a sum overflowed float32 in elements ", chunk.offset, " to ", chunk.offset + chunk.count);
   }
   Codec& codec_;
 };
@@ -120,7 +116,10 @@ class ReencodeReducer final : public LossyReducer {
   void keep(Part part, bool fresh, Bytes incoming) override { codec_.accumulate(incoming, 1, touch(part, fresh)); }
   Bytes finish(Part part, bool fresh, MutableBytes slot) override {
     const Chunk chunk = touch(part, fresh);
-    if (ground_.check_finite) expect_finite(chunk);
+    // Finite inputs can still sum to infinity. What the code would make of it, and the residual, are lost then.
+    if (ground_.check_finite && !kernels::all_finite(chunk.floats())) {
+      fail(Status::numeric, "a sum overflowed float32 in elements ", part.offset, " to ", part.offset + part.count);
+    }
     const Bytes payload = encode(chunk, slot);
     place(part, payload);
     return payload;
@@ -159,7 +158,6 @@ class MergeReducer final : public LossyReducer {
   Bytes finish(Part part, bool fresh, MutableBytes slot) override {
     const Bytes payload = open(part, fresh, slot);
     place(part, payload);
-    if (ground_.check_finite) expect_finite(chunk_of(part));
     return payload;
   }
   void next_slab() noexcept override { used_ = 0; }

@@ -95,27 +95,31 @@ void Report::write_data(const std::vector<EpochRecord>& history) const {
 
 void Report::write_script(const EpochRecord& last) const {
   std::ofstream out = open(output_ + ".gnuplot");
-  out << "set terminal pngcairo size 1400,620 font 'sans,13' linewidth 1.6\n"
-      << "set output '" << output_ << ".png'\n"
-      << "set datafile separator ','\nset grid lc rgb '#dddddd' lt 1 lw 0.6\nset border lw 0.8\n"
+  const std::string data = "'" + output_ + ".csv' skip 1 using ";
+  const auto curves = [&](const std::string& x_scale, std::size_t x_column) {
+    for (std::size_t c = 0; c < codecs_.size(); ++c) {
+      const std::size_t first = epoch_columns + codec_columns * c;
+      const std::size_t x = x_column > 0 ? x_column : first + 3;
+      out << ", \\\n  " << data << "($" << x << x_scale << "):" << first + 2
+          << " with linespoints pointtype 7 pointsize 0.5 linecolor rgb colour[" << c % 6 + 1 << "] title '"
+          << codecs_[c] << "' noenhanced";
+    }
+  };
+  out << "# Data: " << output_ << ".csv\n"
+      << "set terminal pngcairo size 1500,660 font 'sans,13' linewidth 1.6\nset output '" << output_ << ".png'\n"
+      << "set datafile separator ','\nset grid linecolor rgb '#dddddd' linetype 1\nset border linewidth 0.8\n"
       << "array colour[6] = ['#1f4e9c', '#2a9d8f', '#e07a1f', '#b5179e', '#6c757d', '#7a5c00']\n"
       << "set multiplot layout 1,2 title 'Neural potential of melting copper, trained inside LAMMPS' font ',16'\n"
-      << "set logscale y\nset ylabel 'energy RMSE on held-out snapshots (meV/atom)'\n"
-      << "set key top right opaque box lw 0.5 samplen 2\n"
-      << "set xlabel 'simulated time (ps)'\nplot '" << output_
-      << ".csv' skip 1 using 3:7 with lines dashtype 2 lc rgb '#888888' title 'guessing the mean'";
-  for (std::size_t c = 0; c < codecs_.size(); ++c) {
-    out << ", \\\n  '' skip 1 using 3:" << epoch_columns + codec_columns * c + 2
-        << " with linespoints pt 7 ps 0.6 lc rgb "
-        << "colour[" << c % 6 + 1 << "] title \"" << codecs_[c] << "\" noenhanced";
-  }
-  out << "\nset logscale x\nset format x '%g'\nset xlabel 'sent per rank (MB)'\nplot " << last.baseline_mev
-      << " with lines dashtype 2 lc rgb '#888888' title 'guessing the mean, at the end'";
-  for (std::size_t c = 0; c < codecs_.size(); ++c) {
-    const std::size_t first = epoch_columns + codec_columns * c;
-    out << ", \\\n  '" << output_ << ".csv' skip 1 using ($" << first + 3 << "/1e6):" << first + 2
-        << " with linespoints pt 7 ps 0.6 lc rgb colour[" << c % 6 + 1 << "] title \"" << codecs_[c] << "\" noenhanced";
-  }
+      << "set logscale y\nset ylabel 'energy RMSE on held-out snapshots (meV/atom)'\nset key top right\n"
+      << "set xlabel 'simulated time (ps)'\nset y2label 'crystal order' textcolor rgb '#777777'\nset y2range [0:2]\n"
+      << "set y2tics 0,0.5,1 textcolor rgb '#777777'\nset ytics nomirror\n"
+      << "plot " << data << "3:6 axes x1y2 with filledcurves y=0 fillcolor rgb '#eeeeee' title 'crystal order', \\\n  "
+      << data << "3:7 with lines dashtype 2 linecolor rgb '#888888' title 'guessing the mean'";
+  curves("", 3);
+  out << "\nunset y2tics\nunset y2label\nset ytics mirror\nset logscale x\nset format x '%g'\n"
+      << "set xlabel 'sent per rank (MB)'\n"
+      << "plot " << last.baseline_mev << " with lines dashtype 2 linecolor rgb '#888888' title 'guessing the mean'";
+  curves("/1e6", 0);
   out << "\nunset multiplot\n";
 }
 

@@ -52,7 +52,7 @@ TensorTotals Communicator::totals() const {
   std::lock_guard lock(mutex_);
   TensorTotals sum = past_;
   for (const auto& slot : tensors_) {
-    if (!slot->destroyed) sum.add(slot->tensor->totals());
+    if (!slot->destroyed) sum.add(slot->totals);  // the tensor's own change while a call is under way
   }
   return sum;
 }
@@ -61,7 +61,7 @@ double Communicator::residual_norm() const {
   std::lock_guard lock(mutex_);
   double squares = 0;
   for (const auto& slot : tensors_) {
-    if (slot->destroyed || !slot->job.done.load()) continue;
+    if (slot->destroyed || slot->requested) continue;
     const double norm = slot->tensor->residual_norm();
     squares += norm * norm;
   }
@@ -105,6 +105,7 @@ void Communicator::collect(TensorSlot& slot) {
   const std::string sentence = status == Status::ok ? std::string() : slot.job.sentence;
   {
     std::lock_guard lock(mutex_);
+    slot.totals = slot.tensor->totals();
     slot.requested = false;
   }
   if (status != Status::ok) throw Error(status, sentence);

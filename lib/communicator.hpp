@@ -29,6 +29,7 @@ struct TensorSlot {
   bool destroyed = false;  ///< kept only because a failed call's messages may still arrive
   const char* operation = "";
   Clock::time_point started;
+  TensorTotals totals;  ///< of the calls collected so far
 };
 
 /// A set of ranks with a topology, an endpoint and an engine. Every member function may be called by any thread; throws

@@ -5,7 +5,6 @@
 namespace surrogate {
 namespace {
 
-constexpr float first_decay = 0.9F;
 constexpr float second_decay = 0.999F;
 constexpr float epsilon = 1e-8F;
 
@@ -13,7 +12,7 @@ using Values = Eigen::Map<Eigen::ArrayXf>;
 
 }  // namespace
 
-Adam::Adam(const Mlp& model) {
+Adam::Adam(const Mlp& model, double momentum) : momentum_(static_cast<float>(momentum)) {
   state_.first = model.layers();
   for (Layer& layer : state_.first) {
     layer.weight.setZero();
@@ -24,7 +23,7 @@ Adam::Adam(const Mlp& model) {
 
 void Adam::begin_step(double learning_rate) {
   const auto t = static_cast<double>(++state_.steps);
-  step_size_ = static_cast<float>(learning_rate / (1 - std::pow(first_decay, t)));
+  step_size_ = static_cast<float>(learning_rate / (1 - std::pow(momentum_, t)));
   root_scale_ = static_cast<float>(1 / std::sqrt(1 - std::pow(second_decay, t)));
 }
 
@@ -32,7 +31,7 @@ void Adam::update(int layer, Layer& parameters, const Layer& gradient) {
   const auto step = [this](float* values, const float* g, float* first, float* second, Eigen::Index count) {
     const Eigen::Map<const Eigen::ArrayXf> slope(g, count);
     Values x(values, count), m(first, count), v(second, count);
-    m = first_decay * m + (1 - first_decay) * slope;
+    m = momentum_ * m + (1 - momentum_) * slope;
     v = second_decay * v + (1 - second_decay) * slope.square();
     x -= step_size_ * m / (root_scale_ * v.sqrt() + epsilon);
   };

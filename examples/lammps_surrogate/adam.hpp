@@ -8,7 +8,8 @@ namespace surrogate {
 /// that one can be stepped while the gradients of others are still on the wire.
 class Adam {
  public:
-  explicit Adam(const Mlp& model);
+  /// `momentum` is the decay of the first moment, called β1 in the paper.
+  Adam(const Mlp& model, double momentum);
 
   /// Opens the next step, which every layer then takes once.
   void begin_step(double learning_rate);
@@ -23,6 +24,7 @@ class Adam {
 
  private:
   State state_;
+  float momentum_;
   float step_size_ = 0;
   float root_scale_ = 0;
 };

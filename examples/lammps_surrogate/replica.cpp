@@ -41,7 +41,7 @@ Replica::Replica(Ranks& ranks, const TrainingSettings& settings, const std::stri
       settings_(settings),
       codec_(codec),
       model_(settings.widths, settings.seed + static_cast<std::uint64_t>(ranks.rank())),
-      adam_(model_),
+      adam_(model_, settings.momentum_under(codec)),
       gradients_(model_.layers()),
       exchange_(ranks, codec, codec, model_) {
   exchange_.broadcast(model_);

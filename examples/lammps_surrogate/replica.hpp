@@ -17,8 +17,16 @@ struct TrainingSettings {
   int batch_atoms = 512;    ///< per step, over all ranks
   int steps_per_epoch = 50;
   int epochs = 30;
-  double learning_rate = 1e-3;  ///< at the start; falls to 0 along a half cosine
+  double learning_rate = 2e-3;  ///< at the start; falls to 0 along a half cosine
+  double momentum = 0.9;        ///< decay of Adam's first moment
+  double sparse_momentum = 0;   ///< the same for codecs that send few entries at a time
   std::uint64_t seed = 1;
+
+  /// Adam's momentum under a codec. Error feedback of a sparse codec holds an entry back until its sum over some
+  /// hundred steps is large, and so averages over time already; with momentum on top of it the updates come too late.
+  [[nodiscard]] double momentum_under(const std::string& codec) const {
+    return codec.starts_with("topk") ? sparse_momentum : momentum;
+  }
 };
 
 /// One model, its optimiser and its gradient exchange: each codec under comparison trains its own, from the same start

@@ -51,6 +51,12 @@ void add_training_options(CLI::App& app, Settings& s) {
   group->add_option("--learning-rate", s.training.learning_rate, "Adam's at the start; falls to 0 along a half cosine")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  group->add_option("--momentum", s.training.momentum, "decay of Adam's first moment")
+      ->check(CLI::Range(0.0, 0.999))
+      ->capture_default_str();
+  group->add_option("--sparse-momentum", s.training.sparse_momentum, "the same for topk codecs")
+      ->check(CLI::Range(0.0, 0.999))
+      ->capture_default_str();
   group->add_option("--hidden", s.hidden, "widths of the hidden layers")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
@@ -123,7 +129,8 @@ std::string Settings::fingerprint(int ranks) const {
        << " timestep=" << melt.timestep_ps << " start-temperature=" << start_kelvin << " end-temperature=" << end_kelvin
        << " steps-per-snapshot=" << steps_per_snapshot << " snapshots=" << snapshots_per_epoch
        << " epochs=" << training.epochs << " steps=" << training.steps_per_epoch << " batch=" << training.batch_atoms
-       << " learning-rate=" << training.learning_rate << " replay=" << replay_snapshots
+       << " learning-rate=" << training.learning_rate << " momentum=" << training.momentum
+       << " sparse-momentum=" << training.sparse_momentum << " replay=" << replay_snapshots
        << " held-out=" << held_out_snapshots << " seed=" << training.seed << " config=" << config << " hidden=";
   for (const int width : hidden) text << width << ',';
   text << " codecs=";

@@ -20,7 +20,7 @@ enum class Phase : std::uint8_t {
 ///
 ///     tensor 32 | call 6 | phase 4 | lane 4 | dimension 4 | index 14
 ///
-/// tensor: hash of the name. call: call number modulo 64 (neighbours are never more than one call apart). index: the
+/// tensor: hash of the name. call: call number modulo 63, or 63 for the registration (neighbours are never more than one call apart). index: the
 /// step of a ring, the sender's digit in a direct dimension; a gossip message uses the last 22 bits for the sender's
 /// rank. The communicator needs no field: each has an endpoint of its own.
 struct Tag {

@@ -88,8 +88,8 @@ GOSS_API goss_status goss_comm_create(const goss_bootstrap *bootstrap, const cha
  * PMI_*, OMPI_COMM_WORLD_*, SLURM_*). Rank 0 listens on MASTER_ADDR:MASTER_PORT until all have called.
  * Errors besides those above: ARGUMENT (a variable is missing or no number), SYSTEM (the port is taken). */
 GOSS_API goss_status goss_comm_create_env(const char *config, goss_comm **comm);
-/* Ends a communicator. Blocks until the neighbours have what was sent to them, at most `timeout` seconds; at once if the
- * communicator has failed. Wait for all requests and destroy all tensors first. */
+/* Ends a communicator. Blocks until the neighbours have what was sent to them, at most `timeout` and at most
+ * 5 seconds; at once if the communicator has failed. Wait for all requests and destroy all tensors first. */
 GOSS_API void goss_comm_destroy(goss_comm *comm);
 /* This rank, and how many there are; -1 for NULL. Never block. */
 GOSS_API int goss_comm_rank(const goss_comm *comm);
@@ -102,7 +102,8 @@ GOSS_API goss_status goss_comm_neighbours(const goss_comm *comm, uint64_t round,
                                           int capacity, int *count, double *self_weight);
 /* 1 - |second eigenvalue| of the mixing matrix: how fast goss_mix forgets differences. Local. */
 GOSS_API goss_status goss_comm_spectral_gap(const goss_comm *comm, double *gap);
-/* Ranks known to be dead, at most `capacity`; *count is how many there are. Local. */
+/* Ranks known to be dead, at most `capacity`; *count is how many there are: the rank whose death ended the communicator, or
+ * none. Local. */
 GOSS_API goss_status goss_comm_failed(const goss_comm *comm, int *ranks, int capacity, int *count);
 
 /* ---- Tensors ------------------------------------------------------------------------------------------------------- */
@@ -171,7 +172,7 @@ typedef struct goss_stats {       /* since creation, this rank */
   double seconds, encode_seconds, reduce_seconds, decode_seconds, wait_seconds;
   double residual_norm;           /* L2, after the last call */
 } goss_stats;
-/* Local; ARGUMENT if struct_size is not set. */
+/* Local; ARGUMENT if struct_size is not set, or while a call on the tensor is in flight. */
 GOSS_API goss_status goss_tensor_stats(const goss_tensor *tensor, goss_stats *stats);
 /* The same summed over the communicator's tensors, past and present, and its barriers (residual_norm: root of the sum of squares). */
 GOSS_API goss_status goss_comm_stats(const goss_comm *comm, goss_stats *stats);

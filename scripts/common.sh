@@ -13,6 +13,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 if command -v ccache >/dev/null; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1  # one checkout's objects serve the next
 fi
 
 # quietly LOG WHAT COMMAND…: runs the command with its output in build/logs/LOG; shows the end of it on failure.

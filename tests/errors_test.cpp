@@ -332,14 +332,12 @@ TEST_CASE("misuse that one rank can see by itself is ARGUMENT and harms nobody")
     std::vector<float> data(16);
     fails(goss_allreduce(nullptr, data.data(), GOSS_SUM), GOSS_ERR_ARGUMENT, {"tensor"}, "NULL tensor");
     fails(goss_allreduce(tensor.get(), nullptr, GOSS_SUM), GOSS_ERR_ARGUMENT, {"data"}, "NULL data");
-    fails(goss_allreduce(tensor.get(), data.data(), static_cast<goss_op>(7)), GOSS_ERR_ARGUMENT, {"7"}, "op");
     fails(goss_broadcast(tensor.get(), data.data(), 2), GOSS_ERR_ARGUMENT, {"root 2", "1"}, "root");
     fails(goss_broadcast(tensor.get(), data.data(), -1), GOSS_ERR_ARGUMENT, {"root -1"}, "root");
     fails(goss_iallreduce(tensor.get(), data.data(), GOSS_SUM, nullptr), GOSS_ERR_ARGUMENT, {"request"}, "request");
     fails(try_tensor(comm.get(), "g", {16}, "identity"), GOSS_ERR_ARGUMENT, {"'g'", "exists"}, "a name in use");
     fails(try_tensor(comm.get(), "", {16}, "identity"), GOSS_ERR_ARGUMENT, {"name"}, "no name");
     fails(try_tensor(comm.get(), "h", {1UL << 40, 1UL << 40}, "identity"), GOSS_ERR_ARGUMENT, {}, "too large");
-    fails(try_tensor(comm.get(), "h", {4}, "identity", static_cast<goss_dtype>(9)), GOSS_ERR_ARGUMENT, {"9"}, "dtype");
     const TensorHandle lossy = make_tensor(comm.get(), "i", {16}, "int8");
     fails(goss_mix(lossy.get(), data.data()), GOSS_ERR_UNSUPPORTED, {"'i'", "int8"}, "mix");
     fails(goss_push(tensor.get(), data.data()), GOSS_ERR_UNSUPPORTED, {"goss_push"}, "push");

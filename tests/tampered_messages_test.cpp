@@ -81,17 +81,18 @@ class TamperingEndpoint final : public Endpoint {
       data = kept_.back();
     }
     inner_->send(peer, tag, data, transfer);
-    pending_.insert(&transfer);
+    if (transfer.state == Transfer::State::pending) pending_.insert(&transfer);
   }
   void receive(int peer, std::uint64_t tag, MutableBytes buffer, Transfer& transfer) override {
     inner_->receive(peer, tag, buffer, transfer);
-    pending_.insert(&transfer);
+    if (transfer.state == Transfer::State::pending) pending_.insert(&transfer);
   }
   bool progress() override {
     bool busy = inner_->progress();
+    // What is done may be gone as soon as its coroutine goes on.
+    std::erase_if(pending_, [](const Transfer* transfer) { return transfer->state != Transfer::State::pending; });
     if (!over_.load()) return busy;
     for (Transfer* transfer : std::exchange(pending_, {})) {
-      if (transfer->state != Transfer::State::pending) continue;
       inner_->abandon(*transfer);
       transfer->state = Transfer::State::done;
       transfer->status = Status::peer;
@@ -115,7 +116,7 @@ class TamperingEndpoint final : public Endpoint {
   std::size_t sends_ = 0;
   bool harmed_ = false;
   std::deque<Message> kept_;
-  std::set<Transfer*> pending_;  // some are over
+  std::set<Transfer*> pending_;
 };
 
 struct Scenario {

@@ -79,9 +79,7 @@ class MergeableCodec : public Codec {
 /// The payload is the values themselves: hops send from and receive into the tensor.
 class InPlaceCodec : public Codec {
  public:
-  /// values = (values + payload) · scale, and whether every result is finite. The last hop of a sum.
-  virtual bool finish(Bytes payload, double scale, Chunk values) const = 0;
-  /// values *= scale, and whether every result is finite: a sum of one rank.
+  /// values *= scale, and whether every result is finite.
   virtual bool rescale(double scale, Chunk values) const = 0;
   /// Makes the first value NaN: marks a segment that is not finite so that readers need to look at one value only.
   virtual void mark_nonfinite(Chunk values) const noexcept = 0;

@@ -28,11 +28,6 @@ class Identity final : public InPlaceCodec {
     kernels::add_scaled(type_, bytes_of(out), payload, scale);
   }
 
-  bool finish(Bytes payload, double scale, Chunk values) const override {
-    check_size(payload, values);
-    return kernels::add_then_scale(type_, bytes_of(values), payload, scale);
-  }
-
   bool rescale(double scale, Chunk values) const override { return kernels::rescale(type_, bytes_of(values), scale); }
 
   void mark_nonfinite(Chunk values) const noexcept override {

@@ -56,15 +56,6 @@ struct Add {
 };
 
 template <class Value>
-struct AddThenScale {
-  Value scale;
-  template <class D, class V>
-  HWY_INLINE V operator()(D d, V out, V in) const {
-    return hn::Mul(hn::Add(out, in), hn::Set(d, scale));
-  }
-};
-
-template <class Value>
 struct Rescale {
   Value scale;
   template <class D, class V>
@@ -100,10 +91,6 @@ void add_scaled(DType type, MutableBytes out, Bytes in, double scale) {
   } else {
     for_type<AddScaled>(type, out, in, scale);
   }
-}
-
-bool add_then_scale(DType type, MutableBytes out, Bytes in, double scale) {
-  return for_type<AddThenScale>(type, out, in, scale);
 }
 
 bool rescale(DType type, MutableBytes values, double scale) {
@@ -196,7 +183,6 @@ HWY_AFTER_NAMESPACE();
 namespace gossamer::kernels {
 
 HWY_EXPORT(add_scaled);
-HWY_EXPORT(add_then_scale);
 HWY_EXPORT(rescale);
 HWY_EXPORT(all_finite);
 HWY_EXPORT(sum_of_squares);
@@ -208,10 +194,6 @@ void add(std::span<float> out, std::span<const float> in) noexcept {
 
 void add_scaled(DType type, MutableBytes out, Bytes in, double scale) noexcept {
   HWY_DYNAMIC_DISPATCH(add_scaled)(type, out, in, scale);
-}
-
-bool add_then_scale(DType type, MutableBytes out, Bytes in, double scale) noexcept {
-  return HWY_DYNAMIC_DISPATCH(add_then_scale)(type, out, in, scale);
 }
 
 bool rescale(DType type, MutableBytes values, double scale) noexcept {

@@ -22,8 +22,6 @@ double sum_of_squares(std::span<const float> values) noexcept;
 /// compute in float and round to nearest even; a float16 sum beyond 65504 becomes infinite.
 /// out += scale · in.
 void add_scaled(DType type, MutableBytes out, Bytes in, double scale) noexcept;
-/// out = (out + in) · scale; whether every result is finite.
-bool add_then_scale(DType type, MutableBytes out, Bytes in, double scale) noexcept;
 /// values *= scale; whether every result is finite.
 bool rescale(DType type, MutableBytes values, double scale) noexcept;
 /// Whether no value is NaN or infinite.
@@ -77,7 +75,6 @@ void quantise_int8(std::span<const float> in, const Int8Blocks& out) noexcept;
 void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) noexcept;
 
 void add_scaled(DType type, MutableBytes out, Bytes in, double scale) noexcept;
-bool add_then_scale(DType type, MutableBytes out, Bytes in, double scale) noexcept;
 bool rescale(DType type, MutableBytes values, double scale) noexcept;
 bool all_finite(DType type, Bytes values) noexcept;
 double sum_of_squares(std::span<const float> values) noexcept;

@@ -68,10 +68,6 @@ void add_scaled(DType type, MutableBytes out, Bytes in, double scale) noexcept {
   for_type(type, out, in, [scale](auto x, auto y) { return x + static_cast<decltype(x)>(scale) * y; });
 }
 
-bool add_then_scale(DType type, MutableBytes out, Bytes in, double scale) noexcept {
-  return for_type(type, out, in, [scale](auto x, auto y) { return (x + y) * static_cast<decltype(x)>(scale); });
-}
-
 bool rescale(DType type, MutableBytes values, double scale) noexcept {
   return for_type(type, values, values, [scale](auto x, auto) { return x * static_cast<decltype(x)>(scale); });
 }

@@ -154,9 +154,7 @@ TEST_CASE("state cut short, lengthened or flipped anywhere is refused and change
     };
     for (std::size_t length = 0; length < old.size(); length += length < 64 ? 1 : 97) {
       CAPTURE(length);
-      Saved part(old.begin(), old.begin() + static_cast<std::ptrdiff_t>(length));
-      part.reserve(1);  // an address, even for no bytes
-      CHECK(goss_tensor_load(tensor.get(), part.data(), part.size()) == GOSS_ERR_CORRUPT);
+      CHECK(goss_tensor_load(tensor.get(), old.data(), length) == GOSS_ERR_CORRUPT);
       CHECK(save(tensor.get()) == now);
     }
     Saved longer = old;

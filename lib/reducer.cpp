@@ -83,6 +83,10 @@ class LossyReducer : public GroundedReducer {
   void place(Part part, Bytes payload) override {
     const Chunk chunk = chunk_of(part);
     const std::span<float> values = chunk.floats();
+    if (payload.empty() && part.count > 0) {  // no codec's payload is empty
+      finite_ = false;
+      return;
+    }
     if (ground_.residual != nullptr) {
       const float back = 1 / ground_.input_scale;
       float* residual = ground_.residual + part.offset;
@@ -116,9 +120,10 @@ class ReencodeReducer final : public LossyReducer {
   void keep(Part part, bool fresh, Bytes incoming) override { codec_.accumulate(incoming, 1, touch(part, fresh)); }
   Bytes finish(Part part, bool fresh, MutableBytes slot) override {
     const Chunk chunk = touch(part, fresh);
-    // Finite inputs can still sum to infinity. What the code would make of it, and the residual, are lost then.
+    // Finite inputs can still sum to infinity, for which codecs have no code: an empty payload says so to all ranks.
     if (ground_.check_finite && !kernels::all_finite(chunk.floats())) {
-      fail(Status::numeric, "a sum overflowed float32 in elements ", part.offset, " to ", part.offset + part.count);
+      finite_ = false;
+      return {};
     }
     const Bytes payload = encode(chunk, slot);
     place(part, payload);

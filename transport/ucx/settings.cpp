@@ -21,6 +21,10 @@ constexpr Setting kNoMemoryTypes = {"MEMTYPE_CACHE", "n", {"UCX_MEMTYPE_CACHE"}}
 /// Receives are posted ahead, so a rendezvous only costs a round trip per message; where the network reads memory by
 /// itself it saves a copy, and UCX knows best when.
 constexpr Setting kNoRendezvous = {"RNDV_THRESH", "inf", {"UCX_RNDV_THRESH"}};
+/// UCX 1.13 ends the process when a TCP peer dies while a message of several fragments is sent without copying; copying
+/// costs nothing measurable.
+constexpr Setting kNoZeroCopy = {"ZCOPY_THRESH", "inf", {"UCX_ZCOPY_THRESH"}};
+
 /// With single copies a rendezvous pays from a dozen pages on.
 constexpr Setting kSingleCopyThreshold = {"RNDV_THRESH", "48k", {"UCX_RNDV_THRESH"}};
 
@@ -106,6 +110,7 @@ std::string choose_tls(const Options& options, const EndpointContext& context) {
 void suggest_defaults(const Settings& settings, const EndpointContext& context) {
   const bool rdma = !names_in(kRdmaDevices).empty();
   suggest(settings.config, kNoMemoryTypes);
+  if (!rdma && !includes_single_copy(settings.tls)) suggest(settings.config, kNoZeroCopy);
   if (includes_single_copy(settings.tls)) {
     suggest(settings.config, kSingleCopyThreshold);
   } else if (!rdma || !context.any_other_host) {

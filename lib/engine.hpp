@@ -137,11 +137,18 @@ class Engine {
   bool publish_finished();
   template <typename Predicate>
   void drive(Predicate&& finished);
-  void idle(unsigned& idle_turns);
+  /// How long the driver has had nothing to do.
+  struct Idleness {
+    unsigned turns = 0;
+    std::optional<Clock::time_point> yielded;  // when the turn before gave the core away
+  };
+  void idle(Idleness& idleness);
   void sleep();
   void look_around(Clock::time_point now);
   void check_deadlines(Clock::time_point now);
   void settle_doubts(Clock::time_point now);
+  void call_roll(const Wait* overdue, Clock::time_point now);
+  void blame(const Wait& wait, Clock::time_point now);
   void take_seat();
   void leave_seat();
   void wake() noexcept;
@@ -172,8 +179,10 @@ class Engine {
   Wait* ready_last_ = nullptr;
   Job* finished_ = nullptr;
   Clock::time_point last_look_{};
+  Clock::time_point crowded_until_{};
   Clock::time_point last_driven_{};
-  Clock::time_point patience_from_{};  // time before it was not driven and counts for no timeout
+  std::optional<Clock::time_point> roll_called_;  // when this rank said that it is in a call
+  Clock::time_point patience_from_{};             // time before it was not driven and counts for no timeout
 
   int epoll_ = -1;
   int wake_event_ = -1;

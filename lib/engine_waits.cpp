@@ -1,4 +1,6 @@
 // How coroutines wait for transfers, and what becomes of transfers that fail.
+#include <cmath>
+
 #include "lib/engine.hpp"
 
 namespace gossamer {
@@ -6,6 +8,8 @@ namespace {
 
 // How long the lifelines may take to say why a connection was lost.
 constexpr auto kDoubtInterval = std::chrono::milliseconds(500);
+// How long the ranks may take to say that they are in a call.
+constexpr auto kRollCallInterval = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -74,6 +78,41 @@ void Engine::settle_doubts(Clock::time_point now) {
   for (Wait* wait = waiting_; wait != nullptr; wait = wait->next_) {
     if (in_doubt(wait->transfer_) && now - wait->since_ > kDoubtInterval) make_ready(*wait);
   }
+}
+
+void Engine::check_deadlines(Clock::time_point now) {
+  if (failed_.load(std::memory_order_relaxed)) return;
+  const Clock::time_point oldest_allowed =
+      now - std::chrono::duration_cast<Clock::duration>(Seconds(options_.timeout_seconds));
+  const Wait* overdue = nullptr;
+  for (Wait* wait = waiting_; wait != nullptr && patience_from_ <= oldest_allowed; wait = wait->next_) {
+    if (wait->since_ <= oldest_allowed && !wait->queued_) overdue = wait;
+  }
+  if (overdue != nullptr && lifelines_ == nullptr) return blame(*overdue, now);
+  if (lifelines_ != nullptr && waiting_ != nullptr && (overdue != nullptr || lifelines_->roll_called())) {
+    call_roll(overdue, now);
+  }
+}
+
+/// When one rank is missing, all that wait for it, and all that wait for those, run out of patience at the same time.
+/// So everybody first says that it is in a call, which makes its neighbours say so: only who stays silent is to blame.
+/// When nobody is (the ranks are in different calls), whoever is overdue blames the rank it waits for.
+void Engine::call_roll(const Wait* overdue, Clock::time_point now) {
+  lifelines_->attend();
+  if (!roll_called_) roll_called_ = now;
+  if (now - *roll_called_ < kRollCallInterval) return;
+  for (Wait* wait = waiting_; wait != nullptr; wait = wait->next_) {
+    const bool long_enough = wait->since_ <= *roll_called_ && !wait->queued_;
+    if (long_enough && !lifelines_->present(wait->transfer_.peer)) return blame(*wait, now);
+  }
+  if (overdue != nullptr && now - *roll_called_ > 3 * kRollCallInterval) blame(*overdue, now);
+}
+
+void Engine::blame(const Wait& wait, Clock::time_point now) {
+  const double seconds = std::round(Seconds(now - wait.since_).count() * 10) / 10;
+  fail_all({wait.transfer_.peer, Status::timeout,
+            sentence("rank ", wait.transfer_.peer, " did not answer rank ", options_.rank, " for ", seconds,
+                     " s (timeout=", options_.timeout_seconds, ") in ", wait.activity_.describe())});
 }
 
 bool Engine::resume_ready() {

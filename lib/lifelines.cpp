@@ -15,7 +15,7 @@
 namespace gossamer {
 namespace {
 
-enum Kind : std::uint32_t { hello = 1, welcome = 2, news = 3, farewell_kind = 4 };
+enum Kind : std::uint32_t { hello = 1, welcome = 2, news = 3, farewell_kind = 4, present_kind = 5 };
 
 struct Hello {
   std::uint64_t token;  // of the one who listens
@@ -238,6 +238,8 @@ void Lifelines::take_frames(Neighbour& neighbour) {
       hear(decode(frame->payload, size_), &neighbour);
     } else if (frame->kind == farewell_kind) {
       neighbour.said_farewell = true;
+    } else if (frame->kind == present_kind) {
+      present_.insert(neighbour.rank);
     } else {
       fail(Status::corrupt, "a message of kind ", frame->kind);
     }
@@ -258,6 +260,11 @@ void Lifelines::announce(const Casualty& casualty) {
   if (!known_.insert(casualty.rank).second) return;
   const std::vector<std::byte> message = encode(casualty);
   for (Neighbour& neighbour : neighbours_) send(neighbour, news, message);
+}
+
+void Lifelines::attend() {
+  if (!present_.insert(rank_).second) return;
+  for (Neighbour& neighbour : neighbours_) send(neighbour, present_kind, {});
 }
 
 void Lifelines::send(Neighbour& neighbour, std::uint32_t kind, Bytes payload) {

@@ -61,6 +61,13 @@ class Lifelines {
   /// Readable when poll() has something to do.
   [[nodiscard]] int wait_fd() const noexcept { return epoll_.get(); }
 
+  /// Tells the neighbours that this rank is in a call, which asks them for the same. Done once; later calls do nothing.
+  void attend();
+  /// Some neighbour has asked, or this rank has: attend() is due when this rank is in a call.
+  [[nodiscard]] bool roll_called() const noexcept { return !present_.empty(); }
+  /// Whether that neighbour has said that it is in a call.
+  [[nodiscard]] bool present(int neighbour) const noexcept { return present_.contains(neighbour); }
+
   /// Says goodbye: the end of this rank's lifelines is no casualty from now on.
   void farewell();
   /// Every neighbour has said goodbye or is dead. Call poll() to keep it up to date.
@@ -100,6 +107,7 @@ class Lifelines {
   std::vector<Neighbour> neighbours_;  // in the order they connected; epoll events carry the index
   std::set<int> known_;                // whom there has been news about
   std::deque<Casualty> news_;          // heard, not yet returned by poll()
+  std::set<int> present_;              // this rank, once it has asked or answered, and who has asked or answered it
 };
 
 }  // namespace gossamer

@@ -42,6 +42,7 @@ enum class Stage : int {
 struct Plan {
   char config[200] = {};
   char codec[64] = {};
+  int gather = 0;            ///< how many workers to wait for before meeting, so that slow starts cost no patience
   std::size_t elements = 0;  ///< of each tensor
   int tensors = 1;           ///< under way at once, unless blocking
   Style style = Style::blocking;
@@ -67,7 +68,8 @@ struct Report {
 
 struct Board {
   Plan plan;
-  std::atomic<int> end{0};  ///< a late rank may come back
+  std::atomic<int> arrived{0};  ///< workers that have started
+  std::atomic<int> end{0};      ///< a late rank may come back
   Report reports[kMostRanks];
 };
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);

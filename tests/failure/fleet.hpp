@@ -91,6 +91,7 @@ class Fleet {
     if (error != 0) fail(Status::system, "cannot start ", program_, ": ", std::strerror(error));
   }
   void start_all() {
+    shared_.board().plan.gather = size();
     const int port = LoopbackPort().release();
     for (int rank = 0; rank < size(); ++rank) start(rank, "127.0.0.1", port);
   }

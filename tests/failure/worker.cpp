@@ -21,6 +21,8 @@ class Worker {
 
   void run() {
     const Plan& plan = board_.plan;
+    board_.arrived.fetch_add(1);
+    while (board_.arrived.load() < plan.gather) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     goss_status status = goss_comm_create_env(plan.config, &comm_);
     for (int i = 0; i < plan.tensors && status == GOSS_OK; ++i) {
       goss_tensor* tensor = nullptr;

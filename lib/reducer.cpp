@@ -1,6 +1,7 @@
 #include "lib/reducer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "compress/kernels.hpp"
@@ -9,6 +10,9 @@
 
 namespace gossamer {
 namespace {
+
+/// Travels in place of a finished part that no codec can carry. Shorter than any codec's header.
+constexpr std::array<std::byte, 4> kNotFinite = {std::byte{0xff}, std::byte{0xff}, std::byte{0xff}, std::byte{0xff}};
 
 /// What the three ways share: where a part lives and how it is first filled.
 class GroundedReducer : public Reducer {
@@ -83,7 +87,7 @@ class LossyReducer : public GroundedReducer {
   void place(Part part, Bytes payload) override {
     const Chunk chunk = chunk_of(part);
     const std::span<float> values = chunk.floats();
-    if (payload.empty() && part.count > 0) {  // no codec's payload is empty
+    if (std::equal(payload.begin(), payload.end(), kNotFinite.begin(), kNotFinite.end())) {
       finite_ = false;
       return;
     }
@@ -120,10 +124,10 @@ class ReencodeReducer final : public LossyReducer {
   void keep(Part part, bool fresh, Bytes incoming) override { codec_.accumulate(incoming, 1, touch(part, fresh)); }
   Bytes finish(Part part, bool fresh, MutableBytes slot) override {
     const Chunk chunk = touch(part, fresh);
-    // Finite inputs can still sum to infinity, for which codecs have no code: an empty payload says so to all ranks.
+    // Finite inputs can still sum to infinity, for which codecs have no code: another payload says so to all ranks.
     if (ground_.check_finite && !kernels::all_finite(chunk.floats())) {
       finite_ = false;
-      return {};
+      return kNotFinite;
     }
     const Bytes payload = encode(chunk, slot);
     place(part, payload);

@@ -36,6 +36,7 @@ struct Memory {
 
   [[nodiscard]] DType half() const { return type.dtype == GOSS_FLOAT16 ? DType::float16 : DType::bfloat16; }
   void set(const std::vector<double>& values) {
+    if (values.empty()) return;  // memcpy wants memory even for no bytes
     const std::vector<float> floats(values.begin(), values.end());
     if (type.dtype == GOSS_FLOAT64) {
       std::memcpy(bytes.data(), values.data(), count * 8);

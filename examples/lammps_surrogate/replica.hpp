@@ -16,7 +16,7 @@ struct TrainingSettings {
   std::vector<int> widths;  ///< of the layers, descriptors first, 1 last
   int batch_atoms = 512;    ///< per step, over all ranks
   int steps_per_epoch = 50;
-  int epochs = 30;
+  int epochs = 40;
   double learning_rate = 2e-3;  ///< at the start; falls to 0 along a half cosine
   double momentum = 0.9;        ///< decay of Adam's first moment
   double sparse_momentum = 0;   ///< the same for codecs that send few entries at a time

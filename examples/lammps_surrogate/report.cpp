@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -26,7 +27,9 @@ Report::Report(std::vector<std::string> codecs, std::string output)
     : codecs_(std::move(codecs)), output_(std::move(output)) {}
 
 void Report::heading() const {
-  std::printf("\nError of the energy in meV/atom, training / held out, by codec of the gradient exchange:\n");
+  std::printf(
+      "order: 1 in the perfect crystal, near 0 in the melt. Errors of the energy in meV/atom. guess: of always\n"
+      "guessing the mean. Then for every codec of the gradient exchange: on training atoms / on held-out ones.\n\n");
   std::printf("epoch  MD step  T (K)  E (eV/atom)  order  guess");
   for (const std::string& codec : codecs_) std::printf("%*s", column_width, codec.c_str());
   std::printf("\n");
@@ -61,7 +64,7 @@ void Report::table(const EpochRecord& last, const std::vector<std::uint64_t>& ha
 
 void Report::curves(const std::vector<EpochRecord>& history) const {
   write_data(history);
-  write_script(history.back());
+  write_script(history);
   const std::string draw = "gnuplot '" + output_ + ".gnuplot'";
   if (std::system(draw.c_str()) == 0) {
     std::printf("Curves: %s.png, their data: %s.csv\n", output_.c_str(), output_.c_str());
@@ -93,7 +96,12 @@ void Report::write_data(const std::vector<EpochRecord>& history) const {
   }
 }
 
-void Report::write_script(const EpochRecord& last) const {
+void Report::write_script(const std::vector<EpochRecord>& history) const {
+  double lowest = history.back().baseline_mev, highest = lowest;
+  for (const EpochRecord& record : history) {
+    highest = std::max(highest, record.baseline_mev);
+    for (const CodecRecord& codec : record.codecs) lowest = std::min(lowest, codec.test_mev);
+  }
   std::ofstream out = open(output_ + ".gnuplot");
   const std::string data = "'" + output_ + ".csv' skip 1 using ";
   const auto curves = [&](const std::string& x_scale, std::size_t x_column) {
@@ -110,15 +118,17 @@ void Report::write_script(const EpochRecord& last) const {
       << "set datafile separator ','\nset grid linecolor rgb '#dddddd' linetype 1\nset border linewidth 0.8\n"
       << "array colour[6] = ['#1f4e9c', '#2a9d8f', '#e07a1f', '#b5179e', '#6c757d', '#7a5c00']\n"
       << "set multiplot layout 1,2 title 'Neural potential of melting copper, trained inside LAMMPS' font ',16'\n"
-      << "set logscale y\nset ylabel 'energy RMSE on held-out snapshots (meV/atom)'\nset key top right\n"
+      << "set logscale y\nset yrange [" << lowest / 2 << ':' << highest * 5
+      << "]\nset ylabel 'energy RMSE on held-out snapshots (meV/atom)'\nset key top right\n"
       << "set xlabel 'simulated time (ps)'\nset y2label 'crystal order' textcolor rgb '#777777'\nset y2range [0:2]\n"
-      << "set y2tics 0,0.5,1 textcolor rgb '#777777'\nset ytics nomirror\n"
+      << "set y2tics 0,0.5,1 textcolor rgb '#777777' offset -0.5\nset y2label offset -2,-8\nset ytics nomirror\n"
       << "plot " << data << "3:6 axes x1y2 with filledcurves y=0 fillcolor rgb '#eeeeee' title 'crystal order', \\\n  "
       << data << "3:7 with lines dashtype 2 linecolor rgb '#888888' title 'guessing the mean'";
   curves("", 3);
   out << "\nunset y2tics\nunset y2label\nset ytics mirror\nset logscale x\nset format x '%g'\n"
       << "set xlabel 'sent per rank (MB)'\n"
-      << "plot " << last.baseline_mev << " with lines dashtype 2 linecolor rgb '#888888' title 'guessing the mean'";
+      << "plot " << history.back().baseline_mev
+      << " with lines dashtype 2 linecolor rgb '#888888' title 'guessing the mean'";
   curves("/1e6", 0);
   out << "\nunset multiplot\n";
 }

@@ -37,7 +37,7 @@ class Report {
 
  private:
   void write_data(const std::vector<EpochRecord>& history) const;
-  void write_script(const EpochRecord& last) const;
+  void write_script(const std::vector<EpochRecord>& history) const;
 
   std::vector<std::string> codecs_;
   std::string output_;

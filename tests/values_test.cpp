@@ -50,11 +50,11 @@ struct Memory {
     std::vector<double> values(count);
     std::vector<float> floats(count);
     if (type.dtype == GOSS_FLOAT64) {
-      std::memcpy(values.data(), bytes.data(), count * 8);
+      if (count > 0) std::memcpy(values.data(), bytes.data(), count * 8);
       return values;
     }
     if (type.dtype == GOSS_FLOAT32) {
-      std::memcpy(floats.data(), bytes.data(), count * 4);
+      if (count > 0) std::memcpy(floats.data(), bytes.data(), count * 4);
     } else {
       kernels::reference::add_widened(half(), Bytes(bytes).first(count * 2), 1, floats);
     }

@@ -5,7 +5,8 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkg-config ccache                      # build
   libucx-dev ucx-utils libhwloc-dev libhwy-dev                 # transport, placement, SIMD
-  libboost-graph-dev libeigen3-dev libcli11-dev doctest-dev    # header libraries
+  libboost-graph-dev libeigen3-dev libcli11-dev                # header libraries
+  doctest-dev nlohmann-json3-dev iproute2                      # those of the tests, and their hosts
   openmpi-bin libopenmpi-dev mpich libmpich-dev                # both MPIs, for tests and examples
   gfortran python3                                             # bindings
   liblammps-dev lammps-data gnuplot-nox                        # the simulation of the demonstration, its picture

@@ -38,9 +38,12 @@ HWY_INLINE void bracket_vector(const float* from, std::uint32_t low, std::uint32
   const auto keys = load_keys(from);
   const auto lowest = hn::Set(d, static_cast<std::int32_t>(low));
   const auto highest = hn::Set(d, static_cast<std::int32_t>(high));
+  const auto below_low = hn::Lt(keys, lowest);
+  // Few vectors have a key to count: looking first is several times faster where compressing takes a table.
+  if (HWY_LIKELY(hn::AllTrue(d, below_low))) return;
   const auto below_high = hn::Lt(keys, highest);
   const auto inside = hn::And(below_high, hn::Gt(keys, lowest));
-  count.at_least_low += hn::Lanes(d) - hn::CountTrue(d, hn::Lt(keys, lowest));
+  count.at_least_low += hn::Lanes(d) - hn::CountTrue(d, below_low);
   count.at_least_high += hn::Lanes(d) - hn::CountTrue(d, below_high);
   count.above_high += hn::CountTrue(d, hn::Gt(keys, highest));
   const auto packed = hn::Compress(hn::BitCast(Words(), keys), hn::RebindMask(Words(), inside));

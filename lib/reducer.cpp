@@ -91,12 +91,7 @@ class LossyReducer : public GroundedReducer {
       finite_ = false;
       return;
     }
-    if (ground_.residual != nullptr) {
-      const float back = 1 / ground_.input_scale;
-      float* residual = ground_.residual + part.offset;
-      for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] * back;
-    }
-    std::fill(values.begin(), values.end(), 0.0F);
+    move_dropped(part, values);
     codec_.accumulate(payload, static_cast<float>(ground_.result_scale), chunk);
     if (ground_.check_finite && !kernels::all_finite(chunk.floats())) finite_ = false;
   }
@@ -107,6 +102,20 @@ class LossyReducer : public GroundedReducer {
     const Bytes payload = codec_.encode(chunk, slot);
     if (ground_.residual != nullptr) codec_.accumulate(payload, -1, chunk);
     return payload;
+  }
+  /// What was dropped becomes the residual, and zeros make room for the result: in blocks that stay in the cache, since
+  /// a part may not.
+  void move_dropped(Part part, std::span<float> values) noexcept {
+    constexpr std::size_t kBlock = 4096;
+    const float back = 1 / ground_.input_scale;
+    for (std::size_t at = 0; at < values.size(); at += kBlock) {
+      const std::span<float> block = values.subspan(at, std::min(kBlock, values.size() - at));
+      if (ground_.residual != nullptr) {
+        float* residual = ground_.residual + part.offset + at;
+        for (std::size_t i = 0; i < block.size(); ++i) residual[i] = block[i] * back;
+      }
+      std::fill(block.begin(), block.end(), 0.0F);
+    }
   }
   Codec& codec_;
 };

@@ -58,7 +58,9 @@ void GradientExchange::finish(int layer) {
 
 Ranks::Ranks(MPI_Comm mpi, const std::string& config) : comm_(nullptr, goss_comm_destroy) {
   goss_comm* comm = nullptr;
-  check(goss_comm_create_mpi(mpi, config.c_str(), &comm), "communicator");
+  const goss_status status = goss_comm_create_mpi(mpi, config.c_str(), &comm);
+  if (status == GOSS_ERR_ARGUMENT) throw UsageError(std::string("--config: ") + goss_last_error());
+  check(status, "communicator");
   comm_.reset(comm);
 }
 

@@ -6,25 +6,20 @@
 #include <map>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
 #include "mlp.hpp"
 
 namespace surrogate {
-
-/// A Gossamer call that failed, in the words of goss_last_error().
-class ExchangeError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 using TensorHandle = std::unique_ptr<goss_tensor, decltype(&goss_tensor_destroy)>;
 
 /// The ranks as Gossamer sees them. Calls are collective and blocking, and throw ExchangeError.
 class Ranks {
  public:
+  /// Throws UsageError if `config` is not valid.
   Ranks(MPI_Comm comm, const std::string& config);
 
   [[nodiscard]] goss_comm* get() const { return comm_.get(); }

@@ -44,8 +44,7 @@ Experiment::Experiment(MPI_Comm comm, const Settings& settings)
     simulation_ = std::make_unique<Simulation>(comm, settings_.melt);
     return;
   }
-  Archive saved(rank_file(settings_.restart));
-  archive(saved);
+  restore();
   simulation_ = std::make_unique<Simulation>(comm, settings_.melt, md_file(settings_.restart));
 }
 
@@ -143,6 +142,23 @@ void Experiment::close_epoch(int epoch) {
     std::printf("saved %s.* after epoch %d: continue with --restart %s\n", settings_.checkpoint.c_str(), epoch,
                 settings_.checkpoint.c_str());
   }
+}
+
+// One rank's file may be missing or damaged: all ranks must hear of it, and one report is enough.
+void Experiment::restore() {
+  std::string problem;
+  try {
+    Archive saved(rank_file(settings_.restart));
+    archive(saved);
+  } catch (const std::exception& error) {
+    problem = error.what();
+  }
+  int reporter = problem.empty() ? ranks_.size() : ranks_.rank();
+  MPI_Allreduce(MPI_IN_PLACE, &reporter, 1, MPI_INT, MPI_MIN, mpi_);
+  if (reporter == ranks_.size()) return;
+  problem.resize(1024);
+  MPI_Bcast(problem.data(), static_cast<int>(problem.size()), MPI_CHAR, reporter, mpi_);
+  throw UsageError("--restart: rank " + std::to_string(reporter) + ": " + problem.c_str());
 }
 
 void Experiment::archive(Archive& archive) {

@@ -18,6 +18,7 @@ class Experiment {
   void run();
 
  private:
+  void restore();
   void introduce() const;
   void simulate(int epoch);
   void take_snapshots();

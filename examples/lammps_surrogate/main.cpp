@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 
+#include "errors.hpp"
 #include "experiment.hpp"
 
 namespace {
@@ -24,16 +26,23 @@ int run(int argc, char** argv) {
   int rank = 0, ranks = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  // Outside of the try block, so that a rank that fails in the middle of a run ends the others before it clears up:
+  // they would be waiting for it, and it for them.
+  std::unique_ptr<Experiment> experiment;
   try {
     check_launcher(ranks);
     Settings settings;
-    if (surrogate::parse(argc, argv, rank == 0, settings)) Experiment(MPI_COMM_WORLD, settings).run();
+    if (!surrogate::parse(argc, argv, rank == 0, settings)) return 0;
+    // Debian's LAMMPS ends the program when it is not content, and says why in its log only.
+    if (rank == 0) std::printf("LAMMPS writes its log to %s\n", settings.melt.log.c_str());
+    std::fflush(stdout);
+    experiment = std::make_unique<Experiment>(MPI_COMM_WORLD, settings);
+    experiment->run();
     return 0;
   } catch (const UsageError& error) {
     if (rank == 0) std::fprintf(stderr, "lammps_surrogate: %s\n", error.what());
     return 2;
   } catch (const std::exception& error) {
-    // The others may be waiting in LAMMPS for this rank: end them too.
     std::fprintf(stderr, "lammps_surrogate: rank %d: %s\n", rank, error.what());
     MPI_Abort(MPI_COMM_WORLD, 1);
     return 1;

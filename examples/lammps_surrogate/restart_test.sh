@@ -25,16 +25,16 @@ fail() {
 train() {
   local name=$1
   shift
-  "${mpirun[@]}" "$program" "${small[@]}" --output "$name" "$@" > "$name.log" 2>&1 || fail "the $name run failed" "$name.log"
-  grep -oE '[0-9a-f]{16}$' "$name.log" > "$name.hashes" || fail "the $name run printed no hashes" "$name.log"
+  "${mpirun[@]}" "$program" "${small[@]}" --output "$name" "$@" > "$name.out" 2>&1 || fail "the $name run failed" "$name.out"
+  grep -oE '[0-9a-f]{16}$' "$name.out" > "$name.hashes" || fail "the $name run printed no hashes" "$name.out"
 }
 
 train uninterrupted
 train saving --checkpoint half --checkpoint-epoch 2
 train restarted --restart half
 
-[ "$(sort -u uninterrupted.hashes | wc -l)" -eq 4 ] || fail "expected four codecs with a hash each" uninterrupted.log
+[ "$(sort -u uninterrupted.hashes | wc -l)" -eq 4 ] || fail "expected four codecs with a hash each" uninterrupted.out
 for run in saving restarted; do
-  cmp -s uninterrupted.hashes "$run.hashes" || fail "the $run run ended with other weights" uninterrupted.log "$run.log"
+  cmp -s uninterrupted.hashes "$run.hashes" || fail "the $run run ended with other weights" uninterrupted.out "$run.out"
 done
 echo "uninterrupted, saving and restarted runs end with the same weights: $(tr '\n' ' ' < restarted.hashes)"

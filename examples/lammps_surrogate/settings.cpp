@@ -3,6 +3,7 @@
 #include <gossamer/gossamer.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <sstream>
@@ -30,26 +31,26 @@ void add_simulation_options(CLI::App& app, Settings& s) {
       ->check(CLI::Range(1.0, 1e4))
       ->capture_default_str();
   group->add_option("--steps-per-snapshot", s.steps_per_snapshot, "MD steps between snapshots")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   group->add_option("--snapshots", s.snapshots_per_epoch, "snapshots per epoch to train on; one more is held out")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
 }
 
 void add_training_options(CLI::App& app, Settings& s) {
   auto* group = app.add_option_group("Training");
   group->add_option("--epochs", s.training.epochs, "epochs: simulate, then train")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   group->add_option("--steps", s.training.steps_per_epoch, "training steps per epoch")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   group->add_option("--batch", s.training.batch_atoms, "atoms per training step, over all ranks")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   group->add_option("--learning-rate", s.training.learning_rate, "Adam's at the start; falls to 0 along a half cosine")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1e-9, 1.0))
       ->capture_default_str();
   group->add_option("--momentum", s.training.momentum, "decay of Adam's first moment")
       ->check(CLI::Range(0.0, 0.999))
@@ -59,13 +60,13 @@ void add_training_options(CLI::App& app, Settings& s) {
       ->capture_default_str();
   group->add_option("--hidden", s.hidden, "widths of the hidden layers")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   group->add_option("--replay", s.replay_snapshots, "snapshots that training draws from, the most recent ones")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   group->add_option("--held-out", s.held_out_snapshots, "held-out snapshots that are tested on, the most recent ones")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   group->add_option("--seed", s.training.seed, "seed of velocities, initial weights and batches")
       ->capture_default_str();
@@ -79,12 +80,11 @@ void add_exchange_options(CLI::App& app, Settings& s) {
 
 void add_file_options(CLI::App& app, Settings& s) {
   auto* group = app.add_option_group("Files");
-  group->add_option("--output", s.output, "prefix of the .csv, .gnuplot and .png that are written")
-      ->capture_default_str();
+  group->add_option("--output", s.output, "prefix of the .csv, .gnuplot, .png and LAMMPS' .log")->capture_default_str();
   group->add_option("--checkpoint", s.checkpoint, "save the run to FILE.* at --checkpoint-epoch, and go on")
       ->type_name("FILE");
   group->add_option("--checkpoint-epoch", s.checkpoint_epoch, "after this epoch; 0 is half of them")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   group->add_option("--restart", s.restart, "continue from FILE.*, under the same options and number of ranks")
       ->type_name("FILE");
@@ -103,11 +103,20 @@ void check_codecs(const std::vector<std::string>& codecs) {
   }
 }
 
+void check_folder(const std::string& option, const std::string& file) {
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    throw UsageError(option + ": there is no folder " + folder.string());
+  }
+}
+
 void finish(Settings& s) {
   if (!std::filesystem::exists(s.melt.potential)) {
     throw UsageError("--potential: there is no file " + s.melt.potential +
                      " (Debian's package lammps-data has it; elsewhere look for Cu_u3.eam in LAMMPS' sources)");
   }
+  check_folder("--output", s.output);
+  check_folder("--checkpoint", s.checkpoint);
   const int last = s.training.epochs - 1;
   if (s.checkpoint_epoch == 0) s.checkpoint_epoch = s.training.epochs / 2;
   if (!s.checkpoint.empty() && (s.checkpoint_epoch < 1 || s.checkpoint_epoch > last)) {
@@ -118,6 +127,7 @@ void finish(Settings& s) {
   s.melt.seed = s.training.seed;
   s.melt.hot_start_kelvin = 2 * s.start_kelvin;  // half of it goes into the springs of the perfect crystal
   s.melt.ghost_angstrom = s.radial_cutoff;
+  s.melt.log = s.output + ".log";
 }
 
 }  // namespace

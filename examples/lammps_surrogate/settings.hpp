@@ -8,12 +8,6 @@
 
 namespace surrogate {
 
-/// A mistake in the options: the same on every rank, so one rank reports it.
-class UsageError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 struct Settings {
   MeltSettings melt;
   double start_kelvin = 1000;

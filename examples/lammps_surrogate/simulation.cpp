@@ -45,7 +45,7 @@ Simulation::~Simulation() {
 
 void Simulation::open() {
   // LAMMPS takes char*, and keeps none of it.
-  std::array<std::string, 6> words = {"lammps", "-log", "none", "-screen", "none", "-nocite"};
+  std::array<std::string, 6> words = {"lammps", "-log", settings_.log, "-screen", "none", "-nocite"};
   std::array<char*, 6> arguments{};
   for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
   lammps_ = lammps_open(static_cast<int>(arguments.size()), arguments.data(), comm_, nullptr);

@@ -13,6 +13,7 @@ struct MeltSettings {
   std::string potential;           ///< an EAM potential of copper in LAMMPS' `eam` format
   int cells = 5;                   ///< fcc cells along each edge of the periodic box: 4 · cells³ atoms
   double lattice_angstrom = 3.80;  ///< lattice constant: fixes the density; 3.80 is that of the melt at 2000 K
+  std::string log = "none";        ///< file for LAMMPS' own log
   double timestep_ps = 0.002;
   double hot_start_kelvin = 0;  ///< temperature that the velocities of the perfect crystal are drawn at
   double ghost_angstrom = 0;    ///< how far ghost atoms must reach around a rank's own atoms, at any step

@@ -21,7 +21,20 @@ struct Report {
   }
 };
 
-/// All-gathers what `work` makes of this rank, or its failure; throws the first rank's failure on all ranks.
+/// Whose failure to throw: a rank's own, or else the first; but running out of patience is only the consequence of what
+/// somebody else has to say. Nothing: no rank failed.
+std::optional<std::size_t> cause_of(const std::vector<Report>& reports, std::size_t own) {
+  constexpr auto timeout = static_cast<std::int32_t>(Status::timeout);
+  for (const bool late : {false, true}) {
+    const auto fits = [&](const Report& report) { return report.status != 0 && (report.status == timeout) == late; };
+    if (fits(reports[own])) return own;
+    const auto first = std::find_if(reports.begin(), reports.end(), fits);
+    if (first != reports.end()) return static_cast<std::size_t>(first - reports.begin());
+  }
+  return std::nullopt;
+}
+
+/// All-gathers what `work` makes of this rank, or its failure; throws on all ranks when there is one.
 template <typename Message, typename Work>
 std::vector<Message> round(Bootstrap& bootstrap, Work&& work) {
   struct Envelope {
@@ -37,15 +50,18 @@ std::vector<Message> round(Bootstrap& bootstrap, Work&& work) {
     own_error = std::current_exception();
   }
   const std::vector<std::byte> all = bootstrap.allgather(std::as_bytes(std::span(&mine, 1)));
-  if (own_error) std::rethrow_exception(own_error);
   std::vector<Message> messages;
+  std::vector<Report> reports;
   for (std::size_t rank = 0; rank * sizeof(Envelope) < all.size(); ++rank) {
     Envelope theirs;
     std::memcpy(&theirs, all.data() + rank * sizeof(Envelope), sizeof(Envelope));
-    if (theirs.report.status != 0) {
-      fail(static_cast<Status>(theirs.report.status), "rank ", rank, ": ", theirs.report.sentence.data());
-    }
+    reports.push_back(theirs.report);
     messages.push_back(theirs.message);
+  }
+  const auto own = static_cast<std::size_t>(bootstrap.rank());
+  if (const std::optional<std::size_t> rank = cause_of(reports, own)) {
+    if (*rank == own) std::rethrow_exception(own_error);
+    fail(static_cast<Status>(reports[*rank].status), "rank ", *rank, ": ", reports[*rank].sentence.data());
   }
   return messages;
 }
@@ -130,20 +146,22 @@ void Communicator::open(Bootstrap& bootstrap) {
   address.resize(stride);
   const std::vector<std::byte> addresses = bootstrap.allgather(address);
 
+  // Lifelines first: a rank that cannot reach a neighbour tells the others over them, so that nobody waits in vain.
   round<Nothing>(bootstrap, [&](Nothing&) {
+    if (lifelines_) {
+      std::vector<std::vector<std::byte>> lifelines;
+      std::vector<char> same_host;
+      for (std::size_t rank = 0; rank < all.size(); ++rank) {
+        lifelines.emplace_back(all[rank].lifeline.begin(), all[rank].lifeline.end());
+        same_host.push_back(near(static_cast<int>(rank)) ? 1 : 0);
+      }
+      lifelines_->connect(neighbours, lifelines, same_host, config_.timeout_seconds);
+    }
     for (const int neighbour : neighbours) {
       const auto index = static_cast<std::size_t>(neighbour);
       endpoint_->connect(neighbour, Bytes(addresses).subspan(index * stride, all[index].endpoint_bytes),
                          near(neighbour));
     }
-    if (!lifelines_) return;
-    std::vector<std::vector<std::byte>> lifelines;
-    std::vector<char> same_host;
-    for (std::size_t rank = 0; rank < all.size(); ++rank) {
-      lifelines.emplace_back(all[rank].lifeline.begin(), all[rank].lifeline.end());
-      same_host.push_back(near(static_cast<int>(rank)) ? 1 : 0);
-    }
-    lifelines_->connect(neighbours, lifelines, same_host, config_.timeout_seconds);
   });
   engine_ = std::make_unique<Engine>(*endpoint_, lifelines_.get(),
                                      Engine::Options{rank_, config_.timeout_seconds, config_.progress_thread,

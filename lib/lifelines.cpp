@@ -81,6 +81,8 @@ struct Lifelines::Meeting {
   std::map<int, Contact> contacts;  // of neighbours that are not connected yet
   std::map<int, Dialer> dialers;    // to those of lower rank; those of higher rank come by themselves
   std::vector<FrameStream> strangers;
+  std::string no_route;             // the first failure to reach a neighbour
+  std::optional<Deadline> parting;  // when to give up because of it
 
   [[nodiscard]] std::string name_of(int rank) const {
     return sentence("rank ", rank, " (host ", contacts.at(rank).host, ")");
@@ -97,7 +99,7 @@ Lifelines::Lifelines(int rank, std::string_view interface)
 void Lifelines::connect(std::span<const int> neighbours, std::span<const std::vector<std::byte>> addresses,
                         std::span<const char> same_host, double timeout_seconds) {
   size_ = static_cast<int>(addresses.size());
-  Meeting meeting{Deadline::in(timeout_seconds), timeout_seconds, {}, {}, {}};
+  Meeting meeting{Deadline::in(timeout_seconds), timeout_seconds, {}, {}, {}, {}, {}};
   for (const int rank : neighbours) {
     const auto place = static_cast<std::size_t>(rank);
     const Contact& contact = meeting.contacts.emplace(rank, Contact::from_blob(addresses[place])).first->second;
@@ -121,6 +123,9 @@ void Lifelines::meet(Meeting& meeting) {
     answer_strangers(meeting);
     dial(meeting);
     if (const std::optional<Casualty> casualty = poll()) throw Error(casualty->status, casualty->sentence);
+    if (meeting.parting && (meeting.contacts.empty() || meeting.parting->expired())) {
+      fail(Status::system, meeting.no_route);
+    }
     if (meeting.contacts.empty()) return;
     if (meeting.deadline.expired()) {
       const int rank = meeting.contacts.begin()->first;
@@ -175,7 +180,14 @@ void Lifelines::dial(Meeting& meeting) {
       meeting.contacts.erase(rank);
       place = meeting.dialers.erase(place);
     } else if (dialer.failed()) {
-      fail(Status::system, "no route from rank ", rank_, " to ", meeting.name_of(rank), ": ", dialer.report());
+      // The others should hear of it: meet those that come soon.
+      constexpr double others_seconds = 1;
+      if (!meeting.parting) {
+        meeting.parting = Deadline::in(others_seconds);
+        meeting.no_route = sentence("no route from rank ", rank_, " to ", meeting.name_of(rank), ": ", dialer.report());
+      }
+      meeting.contacts.erase(rank);
+      place = meeting.dialers.erase(place);
     } else {
       ++place;
     }

@@ -2,81 +2,16 @@
 // and no process that hangs. Ranks are processes here, over UCX.
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <regex>
 
-#include "gossamer/gossamer.h"
-#include "tests/failure/fleet.hpp"
+#include "tests/failure/checks.hpp"
 
 namespace gossamer::failure {
 namespace {
 
-constexpr double kPromisedSeconds = 2;  // from a death to the last survivor's return
-constexpr double kHangSeconds = 30;
-constexpr double kTimeoutSeconds = 3;  // enough to meet on a busy machine
-
 const std::string kShared = "transport=ucx";
 const std::string kTcp = "transport=ucx:tls=self+tcp";
 const std::string kShortTimeout = sentence(" timeout=", kTimeoutSeconds);
-
-/// One way to be killed.
-struct Trial {
-  std::string config;
-  int ranks = 4;
-  Style style = Style::blocking;
-  int tensors = 1;
-  std::size_t elements = 4'000'000;
-  std::string codec = "identity";
-};
-
-std::string name_of(Style style) {
-  return style == Style::blocking ? "blocking" : style == Style::wait_all ? "goss_wait_all" : "goss_test";
-}
-
-std::string text_of(const Trial& trial) {
-  return sentence(trial.config, ", ", trial.ranks, " ranks, ", trial.tensors, " tensors of ", trial.elements, ", ",
-                  trial.codec, ", ", name_of(trial.style));
-}
-
-Plan plan_of(const Trial& trial) {
-  Plan plan;
-  copy_text(plan.config, sizeof plan.config, trial.config);
-  copy_text(plan.codec, sizeof plan.codec, trial.codec);
-  plan.elements = trial.elements;
-  plan.tensors = trial.tensors;
-  plan.style = trial.style;
-  return plan;
-}
-
-/// The first rank that a sentence names; −1: none.
-int first_named(const std::string& said) {
-  static const std::regex kRank("rank ([0-9]+)");
-  std::smatch found;
-  return std::regex_search(said, found, kRank) ? std::stoi(found[1]) : -1;
-}
-
-/// What everybody but `lost` must have reported: `status`, who it was, and the same again from every later call.
-void check_survivors(const Fleet& fleet, int lost, goss_status status) {
-  for (int rank = 0; rank < fleet.size(); ++rank) {
-    if (rank == lost) continue;
-    const Report& report = fleet.report(rank);
-    INFO("rank " << rank << " said: " << report.said);
-    REQUIRE(report.at() >= Stage::returned);
-    CHECK(report.status == status);
-    CHECK(first_named(report.said) == lost);
-    for (const int later : report.later_status) CHECK(later == status);
-    CHECK(report.later_seconds < 1);
-  }
-}
-
-double last_return(const Fleet& fleet, int except) {
-  double last = 0;
-  for (int rank = 0; rank < fleet.size(); ++rank) {
-    if (rank != except) last = std::max(last, fleet.report(rank).returned_at);
-  }
-  return last;
-}
 
 struct Timing {
   double returned = 0;  ///< from the kill to the last survivor's return

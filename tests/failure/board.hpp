@@ -60,6 +60,8 @@ struct Report {
   int later_status[3] = {};
   double later_seconds = 0;  ///< what three more calls took: all-reduce, barrier, registration
   double gone_at = 0;
+  int around[kMostRanks] = {};
+  int around_count = -1;  ///< goss_comm_neighbours
   std::atomic<int> stage{0};
   std::atomic<std::uint64_t> calls{0};
 

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <functional>
+#include <algorithm>
 #include <random>
 #include <string>
 #include <thread>
@@ -74,21 +74,26 @@ class Fleet {
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
-  void start(int rank, const std::string& address, int port) {
-    const std::string wanted[] = {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(pids_.size()),
-                                  "MASTER_ADDR=" + address, "MASTER_PORT=" + std::to_string(port)};
-    std::vector<char*> environment;
-    for (const std::string& variable : wanted) environment.push_back(const_cast<char*>(variable.c_str()));
+  /// `before` are words to put in front of the worker's command line, such as a command that enters another host;
+  /// `extra` are more variables for its environment.
+  void start(int rank, const std::string& address, int port, const std::vector<std::string>& before = {},
+             const std::vector<std::string>& extra = {}) {
+    std::vector<std::string> words = before;
+    words.insert(words.end(), {program_, shared_.path()});
+    std::vector<std::string> variables = {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(pids_.size()),
+                                          "MASTER_ADDR=" + address, "MASTER_PORT=" + std::to_string(port)};
+    variables.insert(variables.end(), extra.begin(), extra.end());
+    const std::size_t ours = variables.size();
     for (char** variable = environ; *variable != nullptr; ++variable) {
-      const std::string name(*variable, std::strcspn(*variable, "="));
-      if (name != "RANK" && name != "WORLD_SIZE" && name != "MASTER_ADDR" && name != "MASTER_PORT") {
-        environment.push_back(*variable);
+      const std::string name(*variable, std::strcspn(*variable, "=") + 1);
+      const auto set_by_us = [&](const std::string& other) { return other.starts_with(name); };
+      if (std::none_of(variables.begin(), variables.begin() + static_cast<std::ptrdiff_t>(ours), set_by_us)) {
+        variables.emplace_back(*variable);
       }
     }
-    environment.push_back(nullptr);
-    char* const arguments[] = {program_.data(), const_cast<char*>(shared_.path().c_str()), nullptr};
-    const int error = posix_spawn(&pid_of(rank), program_.c_str(), nullptr, nullptr, arguments, environment.data());
-    if (error != 0) fail(Status::system, "cannot start ", program_, ": ", std::strerror(error));
+    const int error = posix_spawn(&pid_of(rank), words.front().c_str(), nullptr, nullptr, pointers_to(words).data(),
+                                  pointers_to(variables).data());
+    if (error != 0) fail(Status::system, "cannot start ", words.front(), ": ", std::strerror(error));
   }
   void start_all() {
     shared_.board().plan.gather = size();
@@ -135,6 +140,12 @@ class Fleet {
   [[nodiscard]] const Report& report(int rank) const { return shared_.board().reports[rank]; }
 
  private:
+  static std::vector<char*> pointers_to(std::vector<std::string>& words) {
+    std::vector<char*> pointers;
+    for (std::string& word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    return pointers;
+  }
   pid_t& pid_of(int rank) { return pids_[static_cast<std::size_t>(rank)]; }
 
   std::string program_;

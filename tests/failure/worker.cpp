@@ -24,6 +24,9 @@ class Worker {
     board_.arrived.fetch_add(1);
     while (board_.arrived.load() < plan.gather) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     goss_status status = goss_comm_create_env(plan.config, &comm_);
+    if (status == GOSS_OK) {
+      status = goss_comm_neighbours(comm_, 0, report_.around, nullptr, kMostRanks, &report_.around_count, nullptr);
+    }
     for (int i = 0; i < plan.tensors && status == GOSS_OK; ++i) {
       goss_tensor* tensor = nullptr;
       const std::string name = "layer" + std::to_string(i);

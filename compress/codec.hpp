@@ -31,6 +31,7 @@ struct StepContext {
   RandomStream shared;  ///< same on all ranks: index choices, warm starts
   RandomStream own;     ///< differs per rank: stochastic rounding
   int ranks = 1;
+  float input_scale = 1;  ///< what encode() finds multiplied into the input: 1/ranks for a mean; 1 for linear codecs
 };
 
 /// What the three kinds of codec have in common. One object per tensor, used by one thread at a time.
@@ -74,6 +75,8 @@ class MergeableCodec : public Codec {
   /// payload ⊕ payload of `count` values into `slot`. decode(merge(a, b)) = decode(a) + decode(b) exactly up to float
   /// addition.
   virtual Bytes merge(Bytes a, Bytes b, std::size_t count, MutableBytes slot) const = 0;
+  /// Bytes that the sum of so many ranks' payloads usually has; predicts traffic, nothing else.
+  [[nodiscard]] virtual std::size_t typical_sum(std::size_t count, int contributions) const noexcept = 0;
 };
 
 /// The payload is the values themselves: hops send from and receive into the tensor.
@@ -106,22 +109,56 @@ class LinearCodec : public TensorCodec {
   virtual void reconstruct(std::size_t offset, std::span<float> out) const = 0;
 };
 
-/// Codecs whose ranks must agree on maxima before they encode derive from this too.
+// ---- Capabilities: what a codec may be besides --------------------------------------------------------------------
+
+/// Ranks agree on maxima before they encode: shared scales.
 class SharedMaxima {
  public:
   virtual ~SharedMaxima() = default;
-  /// After begin(): this rank's values, none negative. The caller replaces each by the maximum over all ranks before
-  /// encode().
+  /// After begin(): this rank's values, as many in every call and on every rank. The caller replaces each by the
+  /// maximum over all ranks before encode().
   [[nodiscard]] virtual std::span<float> maxima() noexcept = 0;
+};
+
+/// Turns the gradient into what is compressed, before error feedback joins in: momentum, clipping.
+class Conditioner {
+ public:
+  virtual ~Conditioner() = default;
+  /// Once per call, before begin(): replaces this rank's whole gradient, which is not scaled yet.
+  virtual void condition(Chunk gradient, const StepContext& context) = 0;
+};
+
+/// A merged sum travels back in another form: a vote, a rounding. Its owner keeps what that drops as residual.
+class Finisher {
+ public:
+  virtual ~Finisher() = default;
+  /// The payload that all ranks decode instead of the complete `sum` of `count` values, in `slot` (max_payload bytes).
+  virtual Bytes finish(Bytes sum, std::size_t count, MutableBytes slot) = 0;
+};
+
+/// Chunks are cut at multiples of grain() elements (rows of a matrix); only the tensor's last may be shorter.
+class Grained {
+ public:
+  virtual ~Grained() = default;
+  [[nodiscard]] virtual std::size_t grain() const noexcept = 0;
+};
+
+/// One way of reducing that a codec can be told to take: `key=value`.
+struct Alternative {
+  std::string_view name;
+  std::string_view key;
+  std::string_view value;
 };
 
 /// One line of the registry.
 struct CodecEntry {
   std::string_view name;
-  std::string_view summary;   ///< one line for `gossamer info`
-  bool error_feedback;        ///< default of ef=
-  bool needs_matrix;          ///< tensors of fewer than two dimensions go through uncompressed
-  std::span<const Key> keys;  ///< besides ef
+  std::string_view summary;  ///< one line for `gossamer info`
+  bool error_feedback;       ///< default of ef=
+  bool needs_matrix;         ///< tensors of fewer than two dimensions go through uncompressed
+  double error;  ///< largest ‖Q(x) − x‖ / ‖x‖ of one encode, for x drawn from a normal distribution
+  std::span<const Key> keys;                  ///< besides ef and reduce
+  std::span<const Alternative> alternatives;  ///< what reduce=auto chooses from; empty: the codec has one way
   std::unique_ptr<TensorCodec> (*make)(const Options& options, const Shape& shape);
 };
 

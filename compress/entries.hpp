@@ -2,15 +2,21 @@
 
 #include "compress/codec.hpp"
 
-/// One function per codec source file; `registry.cpp` lists them.
+/// The registry: every codec, in the order of `gossamer info`. A new one is a line here and a source file that defines
+/// <name>_entry().
+#define GOSSAMER_CODECS(X) \
+  X(identity)              \
+  X(fp16)                  \
+  X(bf16)                  \
+  X(int8)                  \
+  X(terngrad)              \
+  X(topk)                  \
+  X(powersgd)
+
 namespace gossamer {
 
-CodecEntry identity_entry() noexcept;
-CodecEntry fp16_entry() noexcept;
-CodecEntry bf16_entry() noexcept;
-CodecEntry int8_entry() noexcept;
-CodecEntry terngrad_entry() noexcept;
-CodecEntry powersgd_entry() noexcept;
-CodecEntry topk_entry() noexcept;
+#define GOSSAMER_DECLARE(name) CodecEntry name##_entry() noexcept;
+GOSSAMER_CODECS(GOSSAMER_DECLARE)
+#undef GOSSAMER_DECLARE
 
 }  // namespace gossamer

@@ -88,7 +88,9 @@ CodecEntry int8_entry() noexcept {
           .summary = "8-bit linear codes with one scale per block",
           .error_feedback = true,
           .needs_matrix = false,
+          .error = 6.0 / 127,  // a step of max|x|/127, where max|x| < 6 deviations
           .keys = kKeys,
+          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             const auto block = static_cast<std::size_t>(options.integer("block", 1, kLargestBlock));
             return std::make_unique<Int8>(block, options.choice("rounding", {"nearest", "stochastic"}) == 1);

@@ -190,7 +190,14 @@ std::unique_ptr<TensorCodec> make_powersgd(const Options& options, const Shape& 
 }  // namespace
 
 CodecEntry powersgd_entry() noexcept {
-  return {"powersgd", "low-rank factors, summed exactly (PowerSGD)", true, true, kKeys, make_powersgd};
+  return {.name = "powersgd",
+          .summary = "low-rank factors, summed exactly (PowerSGD)",
+          .error_feedback = true,
+          .needs_matrix = true,
+          .error = 1,
+          .keys = kKeys,
+          .alternatives = {},
+          .make = make_powersgd};
 }
 
 }  // namespace gossamer

@@ -6,9 +6,9 @@
 namespace gossamer {
 namespace {
 
-const std::array kCodecs = {
-    identity_entry(), fp16_entry(), bf16_entry(), int8_entry(), terngrad_entry(), powersgd_entry(), topk_entry(),
-};
+#define GOSSAMER_CALL(name) name##_entry(),
+const std::array kCodecs = {GOSSAMER_CODECS(GOSSAMER_CALL)};
+#undef GOSSAMER_CALL
 
 const CodecEntry& find_entry(std::string_view name) {
   std::vector<std::string_view> known;

@@ -97,6 +97,9 @@ class TernGrad final : public MergeableCodec, public SharedMaxima {
   [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override {
     return kHeader + body_bytes(count, 1);
   }
+  [[nodiscard]] std::size_t typical_sum(std::size_t count, int contributions) const noexcept override {
+    return kHeader + body_bytes(count, static_cast<unsigned>(contributions));
+  }
   [[nodiscard]] std::span<float> maxima() noexcept override { return maxima_; }
 
   [[nodiscard]] bool surveys() const noexcept override { return true; }
@@ -198,7 +201,9 @@ CodecEntry terngrad_entry() noexcept {
           .summary = "-1, 0 or 1 times one scale that all ranks share; sums are exact integers",
           .error_feedback = false,
           .needs_matrix = false,
+          .error = 2.5,  // variance |x|(max - |x|) < 6 x^2
           .keys = kKeys,
+          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<TernGrad>(options.real("clip", 0.0, 1000.0));
           }};

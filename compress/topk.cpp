@@ -68,9 +68,11 @@ class TopKUnion final : public TopKCodec<MergeableCodec> {
  public:
   using TopKCodec::TopKCodec;
 
-  [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override {
-    // A union of four ranks' supports that have nothing in common.
-    return estimate(std::min(4 * ratio_, 1.0), ValueCoder::fp32, count);
+  [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override { return typical_sum(count, 4); }
+  [[nodiscard]] std::size_t typical_sum(std::size_t count, int contributions) const noexcept override {
+    // Ranks choose independently of each other.
+    const double density = 1 - std::pow(1 - ratio_, contributions);
+    return estimate(density, contributions == 1 ? coders_.values : ValueCoder::fp32, count);
   }
   [[nodiscard]] bool surveys() const noexcept override { return true; }
   void begin(Chunk tensor, const StepContext&) override {
@@ -111,6 +113,8 @@ constexpr Key kKeys[] = {
     {"merge", "union", "partial sums: union (every rank's choice, exact) or reselect (the largest of each sum)"},
 };
 
+constexpr Alternative kWays[] = {{"union", "merge", "union"}, {"reselect", "merge", "reselect"}};
+
 std::unique_ptr<TensorCodec> make(const Options& options, const Shape&) {
   const TopKOptions read = read_options(options);
   if (options.choice("merge", {"union", "reselect"}) == 0) return std::make_unique<TopKUnion>(read);
@@ -124,7 +128,9 @@ CodecEntry topk_entry() noexcept {
           .summary = "the largest values of the tensor with their positions; unions of ranks' choices, or chosen anew",
           .error_feedback = true,
           .needs_matrix = false,
+          .error = 1,
           .keys = kKeys,
+          .alternatives = kWays,
           .make = make};
 }
 

@@ -36,6 +36,7 @@ struct Cut {
   std::size_t ranks = 1;
   std::size_t part_count = 0;  ///< elements of a full part
   std::size_t lanes = 1;
+  std::size_t grain = 1;  ///< the codec's: parts are multiples of it
 
   [[nodiscard]] std::size_t slab_count() const noexcept { return part_count * ranks; }
   [[nodiscard]] std::size_t slabs() const noexcept {

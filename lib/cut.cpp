@@ -17,12 +17,13 @@ std::size_t divide_up(std::size_t a, std::size_t b) noexcept {
   return (a + b - 1) / b;
 }
 
-/// Parts start on boundaries that suit vectors and quantisation blocks, unless they are too short for it to matter.
-std::size_t grain(std::size_t elements) noexcept {
-  return elements >= 4096 ? 256 : elements >= 64 ? 16 : 1;
+/// Parts start where the codec wants them to, or else on boundaries that suit vectors and quantisation blocks, unless
+/// they are too short for it to matter.
+std::size_t unit_of(std::size_t elements, std::size_t grain) noexcept {
+  return grain > 1 ? grain : elements >= 4096 ? 256 : elements >= 64 ? 16 : 1;
 }
-std::size_t aligned(std::size_t elements) noexcept {
-  return divide_up(elements, grain(elements)) * grain(elements);
+std::size_t aligned(std::size_t elements, std::size_t grain) noexcept {
+  return divide_up(elements, unit_of(elements, grain)) * unit_of(elements, grain);
 }
 
 }  // namespace
@@ -30,7 +31,7 @@ std::size_t aligned(std::size_t elements) noexcept {
 Part Cut::elements(std::size_t slab, std::size_t first, std::size_t parts) const noexcept {
   const std::size_t start = slab * slab_count();
   const std::size_t length = std::min(slab_count(), count - start);
-  const std::size_t part = length == slab_count() ? part_count : aligned(divide_up(length, ranks));
+  const std::size_t part = length == slab_count() ? part_count : aligned(divide_up(length, ranks), grain);
   const std::size_t from = std::min(first * part, length);
   const std::size_t to = std::min((first + parts) * part, length);
   return {start + from, to - from};
@@ -54,8 +55,9 @@ std::vector<Leg> legs_of(const Topology& topology, int rank) {
 }
 
 Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::size_t slots) {
-  Cut cut{shape.count(), ranks, 0, 1};
-  const std::size_t whole = aligned(divide_up(std::max<std::size_t>(cut.count, 1), ranks));
+  Cut cut{shape.count(), ranks, 0, 1, 1};
+  if (const auto* grained = dynamic_cast<const Grained*>(&codec)) cut.grain = grained->grain();
+  const std::size_t whole = aligned(divide_up(std::max<std::size_t>(cut.count, 1), ranks), cut.grain);
   const double payload_bytes = static_cast<double>(codec.typical_payload(kLongestPart)) / kLongestPart;
   const double slot_bytes =
       static_cast<double>(codec.max_payload(kLongestPart) * std::max<std::size_t>(slots, 1)) / kLongestPart;
@@ -69,7 +71,8 @@ Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::s
   const auto wanted = static_cast<std::size_t>(kMessageBytes / std::max(payload_bytes, 1e-3));
   const std::size_t part = std::min({kLongestPart, wanted, affordable(lanes)});
   const std::size_t bounded = std::clamp(part, std::min(kShortestPart, whole), whole);
-  cut.part_count = bounded == whole ? whole : bounded / grain(bounded) * grain(bounded);
+  const std::size_t unit = unit_of(bounded, cut.grain);
+  cut.part_count = bounded == whole ? whole : std::max<std::size_t>(1, bounded / unit) * unit;
   cut.lanes = std::max<std::size_t>(1, std::min(lanes, cut.slabs()));
   return cut;
 }

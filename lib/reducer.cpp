@@ -148,7 +148,7 @@ class ReencodeReducer final : public LossyReducer {
 class MergeReducer final : public LossyReducer {
  public:
   MergeReducer(MergeableCodec& codec, std::size_t part_count, std::size_t kept_parts)
-      : LossyReducer(codec), merging_(codec), kept_(kept_parts) {
+      : LossyReducer(codec), merging_(codec), finisher_(dynamic_cast<Finisher*>(&codec)), kept_(kept_parts) {
     const std::size_t slot = codec.max_payload(part_count);
     own_.resize(slot);
     spare_.resize(slot);
@@ -174,7 +174,7 @@ class MergeReducer final : public LossyReducer {
     }
   }
   Bytes finish(Part part, bool fresh, MutableBytes slot) override {
-    const Bytes payload = open(part, fresh, slot);
+    const Bytes payload = finisher_ == nullptr ? open(part, fresh, slot) : finish_sum(part, mine(part, fresh), slot);
     place(part, payload);
     return payload;
   }
@@ -187,6 +187,14 @@ class MergeReducer final : public LossyReducer {
     Buffer slot;
   };
 
+  Bytes finish_sum(Part part, Bytes sum, MutableBytes slot) {
+    const Bytes payload = finisher_->finish(sum, part.count, slot);
+    if (ground_.residual != nullptr) {
+      codec_.accumulate(sum, 1, chunk_of(part));
+      codec_.accumulate(payload, -1, chunk_of(part));
+    }
+    return payload;
+  }
   Bytes mine(Part part, bool fresh) { return fresh ? encode(touch(part, true), own_.bytes()) : find(part).payload; }
   Kept& find(Part part) {
     for (std::size_t i = 0; i < used_; ++i) {
@@ -196,6 +204,7 @@ class MergeReducer final : public LossyReducer {
   }
 
   MergeableCodec& merging_;
+  Finisher* finisher_;  // the codec, if it is one
   Buffer own_;
   Buffer spare_;
   std::vector<Kept> kept_;

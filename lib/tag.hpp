@@ -8,8 +8,7 @@ namespace gossamer {
 
 /// What a message is for, within one call.
 enum class Phase : std::uint8_t {
-  agree = 0,   ///< all ranks mean the same call, and their inputs are finite
-  maxima = 1,  ///< shared scales
+  agree = 0,  ///< all ranks mean the same call, and their inputs are finite
   broadcast = 2,
   mix = 3,
   reduce_scatter = 4,  ///< of round r: 4 + 2r
@@ -20,9 +19,9 @@ enum class Phase : std::uint8_t {
 ///
 ///     tensor 32 | call 6 | phase 4 | lane 4 | dimension 4 | index 14
 ///
-/// tensor: hash of the name. call: call number modulo 63, or 63 for the registration (neighbours are never more than one call apart). index: the
-/// step of a ring, the sender's digit in a direct dimension; a gossip message uses the last 22 bits for the sender's
-/// rank. The communicator needs no field: each has an endpoint of its own.
+/// tensor: hash of the name. call: call number modulo 63, or 63 for the registration (neighbours are never more than
+/// one call apart). index: the step of a ring, the sender's digit in a direct dimension; a gossip message uses the last
+/// 22 bits for the sender's rank. The communicator needs no field: each has an endpoint of its own.
 struct Tag {
   static constexpr int kMaxRounds = 6;
   static constexpr std::uint32_t kMaxLanes = 16;

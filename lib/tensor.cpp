@@ -4,11 +4,13 @@
 #include <cmath>
 
 #include "compress/kernels.hpp"
+#include "compress/maximum.hpp"
 #include "lib/rounds.hpp"
 
 namespace gossamer {
 namespace {
 
+constexpr int kMaximaRound = 1;                           // the tensor's own all-reduce is round 0
 constexpr std::uint64_t kMagic = 0x31525354'53534f47ULL;  // "GOSSTSR1"
 
 std::uint64_t hash_of(Bytes bytes) noexcept {
@@ -66,11 +68,16 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
       stepwise_(dynamic_cast<Codec*>(codec_.get())),
       linear_(dynamic_cast<LinearCodec*>(codec_.get())),
       maxima_(dynamic_cast<SharedMaxima*>(codec_.get())),
+      conditioner_(dynamic_cast<Conditioner*>(codec_.get())),
       exact_(exact_codec(shape_)),
       call_(world.engine, std::move(name)) {
   const auto ranks = static_cast<std::size_t>(world_.size);
   records_.resize(ranks * kIntentBytes);
-  if (maxima_ != nullptr) maxima_records_.resize(ranks * maxima_->maxima().size_bytes());
+  if (maxima_ != nullptr) {
+    maximum_ = make_maximum();
+    const Shape scales{DType::float32, {maxima_->maxima().size()}};
+    share_maxima_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *maximum_, scales, kMaximaRound);
+  }
   const bool lossy = in_place_ == nullptr;
   const Shape floats{DType::float32, shape_.dims};
   if (lossy && choice.error_feedback) residual_.resize(shape_.count());
@@ -89,16 +96,17 @@ std::uint32_t Tensor::id_of(std::string_view name) noexcept {
   return static_cast<std::uint32_t>(hash ^ (hash >> 32));
 }
 
-StepContext Tensor::context() const noexcept {
+StepContext Tensor::context(float input_scale) const noexcept {
   const std::uint64_t seed =
       fnv1a(reinterpret_cast<const char*>(&world_.seed), sizeof world_.seed, fnv1a(name().data(), name().size()));
   const auto call = static_cast<std::uint32_t>(calls_);
-  return {{seed, call, 0}, {seed, call, static_cast<std::uint32_t>(world_.rank) + 1}, world_.size};
+  return {{seed, call, 0}, {seed, call, static_cast<std::uint32_t>(world_.rank) + 1}, world_.size, input_scale};
 }
 
 std::size_t Tensor::memory_bytes() const noexcept {
   std::size_t bytes = residual_.size() * sizeof(float) + staged_.size() * sizeof(float);
   if (all_reduce_) bytes += all_reduce_->slot_bytes();
+  if (share_maxima_) bytes += share_maxima_->slot_bytes();
   if (rounds_) bytes += rounds_->memory_bytes();
   return bytes;
 }

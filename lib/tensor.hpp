@@ -81,7 +81,7 @@ class Tensor {
 
   /// Numbers the call and the messages it sends. Number 63 of 64 is the registration's.
   Tag next_tag() noexcept { return Tag::of_call(id_of(name()), calls_++ % 63); }
-  [[nodiscard]] StepContext context() const noexcept;
+  [[nodiscard]] StepContext context(float input_scale) const noexcept;
   [[nodiscard]] std::uint64_t fingerprint() const noexcept;
 
   World world_;
@@ -92,14 +92,16 @@ class Tensor {
   Codec* stepwise_ = nullptr;            // the codec, if it is one
   LinearCodec* linear_ = nullptr;        // the codec, if it is one
   SharedMaxima* maxima_ = nullptr;       // the codec, if it is one
+  Conditioner* conditioner_ = nullptr;   // the codec, if it is one
   std::unique_ptr<InPlaceCodec> exact_;  // the tensor's type as it is: for gossip
   std::unique_ptr<AllReduce> all_reduce_;
+  std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
+  std::unique_ptr<AllReduce> share_maxima_;  // with shared maxima
   std::unique_ptr<Rounds> rounds_;
   std::unique_ptr<GossipSlots> gossip_;
-  std::vector<float> residual_;            // empty without error feedback
-  std::vector<float> staged_;              // float32 copy of a tensor of another type, for lossy codecs
-  std::vector<std::byte> records_;         // of the agreement, one per rank
-  std::vector<std::byte> maxima_records_;  // of codecs with shared maxima, one per rank
+  std::vector<float> residual_;     // empty without error feedback
+  std::vector<float> staged_;       // float32 copy of a tensor of another type, for lossy codecs
+  std::vector<std::byte> records_;  // of the agreement, one per rank
   Call call_;
   std::uint64_t calls_ = 0;  // made so far: numbers messages and random streams
   TensorTotals totals_;

@@ -123,13 +123,20 @@ struct Tensor::Calls {
   /// Re-encode and merge codecs. A mean is divided before the sum, so that no narrow code overflows.
   static Task stepwise_sum(Call& call, Tensor& self, float* values, float mean) {
     const std::span<float> tensor(values, self.shape_.count());
+    const Chunk chunk{reinterpret_cast<std::byte*>(values), tensor.size(), 0};
+    const StepContext context = self.context(mean);
     const bool whole = self.stepwise_->surveys();
     {
       const Stopwatch watch(call.time.encode);
+      if (self.conditioner_ != nullptr) self.conditioner_->condition(chunk, context);
       if (whole) add_residual(tensor, self.residual_, mean);
-      self.stepwise_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context());
+      self.stepwise_->begin(chunk, context);
     }
-    if (self.maxima_ != nullptr) co_await share_maxima(call, self);
+    if (self.maxima_ != nullptr) {
+      Ground maxima;
+      maxima.data = reinterpret_cast<std::byte*>(self.maxima_->maxima().data());
+      co_await self.share_maxima_->run(call, maxima, nullptr);
+    }
     Ground ground;
     ground.data = reinterpret_cast<std::byte*>(values);
     ground.residual = self.residual_.empty() ? nullptr : self.residual_.data();
@@ -139,27 +146,12 @@ struct Tensor::Calls {
     co_await self.all_reduce_->run(call, ground, whole ? nullptr : &complete);
   }
 
-  static Task share_maxima(Call& call, Tensor& self) {
-    const std::span<float> mine = self.maxima_->maxima();
-    const std::size_t size = mine.size_bytes();
-    const MutableBytes all(self.maxima_records_);
-    std::memcpy(all.data() + own_record(self.world_.legs) * size, mine.data(), size);
-    co_await gather_records(call, self.world_.legs, Phase::maxima, {all, size});
-    for (std::size_t rank = 0; rank < static_cast<std::size_t>(self.world_.size); ++rank) {
-      for (std::size_t i = 0; i < mine.size(); ++i) {
-        float theirs = 0;
-        std::memcpy(&theirs, all.data() + rank * size + i * sizeof(float), sizeof(float));
-        mine[i] = std::max(mine[i], theirs);
-      }
-    }
-  }
-
   static Task linear_sum(Call& call, Tensor& self, float* values, float mean) {
     const std::span<float> tensor(values, self.shape_.count());
     {
       const Stopwatch watch(call.time.encode);
       add_residual(tensor, self.residual_, 1);
-      self.linear_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context());
+      self.linear_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context(1));
     }
     for (int i = 0; i < self.linear_->rounds(); ++i) {
       Rounds::Round& round = self.rounds_->rounds[static_cast<std::size_t>(i)];

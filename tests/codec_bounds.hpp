@@ -113,4 +113,17 @@ inline std::string one_percent_kept(std::span<const float> tensor, std::size_t o
   return sentence("dropped ", dropped, " of ", all, ", allowed ", allowed);
 }
 
+/// Every value is dropped or comes back within half a step of the largest |x| / 127.
+inline std::string some_kept_as_int8(std::span<const float> tensor, std::size_t offset,
+                                     std::span<const float> decoded) {
+  double largest = 0.0;
+  for (const float value : tensor) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  const double allowed = (largest / 127.0 + 0x1p-149) * (0.5 + 0x1p-14);
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const double error = std::abs(static_cast<double>(decoded[i]) - static_cast<double>(tensor[offset + i]));
+    if (decoded[i] != 0.0F && !(error <= allowed)) return wrong(offset + i, tensor[offset + i], decoded[i], allowed);
+  }
+  return {};
+}
+
 }  // namespace gossamer::bounds

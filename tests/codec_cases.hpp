@@ -14,8 +14,9 @@
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
 
-/// The table behind the codec conformance and golden suites. A new codec is one line in codec_cases() or linear_cases()
-/// with the bound its paper gives; every registry entry must be in one of them.
+/// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
+/// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
+/// every registry entry must be in one of them.
 namespace gossamer {
 
 /// What is wrong with `decoded`, the values that came back for elements [offset, offset + decoded.size()) of `tensor`;
@@ -37,6 +38,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"terngrad", bounds::ternary},
       {"topk:ratio=0.01", bounds::one_percent_kept},
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
+      {"topk:ratio=1", bounds::exact},
+      {"topk:ratio=0.05,values=int8,indices=golomb", bounds::some_kept_as_int8},
   };
   return cases;
 }
@@ -54,6 +57,18 @@ inline const std::vector<LinearCase>& linear_cases() {
       {"powersgd:rank=2,wire=fp16", 1.01},
   };
   return cases;
+}
+
+/// Every spec of both tables, with error feedback, which the law of conservation needs.
+inline std::vector<std::string> law_specs() {
+  std::vector<std::string> specs;
+  const auto add = [&](const std::string& spec) {
+    const bool given = Spec::parse(spec).values.contains("ef");
+    specs.push_back(given ? spec : spec + (spec.find(':') == std::string::npos ? ":ef=on" : ",ef=on"));
+  };
+  for (const CodecCase& codec : codec_cases()) add(codec.spec);
+  for (const LinearCase& codec : linear_cases()) add(codec.spec);
+  return specs;
 }
 
 /// Named inputs that every codec meets.

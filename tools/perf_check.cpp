@@ -138,12 +138,11 @@ double error_bound(std::string_view codec, goss_dtype dtype, int ranks) {
   const double spread = std::sqrt(static_cast<double>(ranks));
   const double roundings = spread * (ranks + 1);
   const double own = roundings * unit_roundoff(dtype);
-  if (codec == "identity") return own;
-  if (codec == "fp16") return own + roundings * 0x1p-11;
-  if (codec == "bf16") return own + roundings * 0x1p-8;
-  if (codec == "int8") return own + roundings * (6.0 / 127);  // a step of max|x|/127, where max|x| < 6 deviations
-  if (codec == "topk" || codec == "powersgd") return own + 1.01 * spread;  // they drop part of the input, add nothing
-  if (codec == "terngrad") return own + 2.5 * spread;  // variance sum |x|(max - |x|) < 6 |x|^2 for normal inputs
+  for (const CodecEntry& entry : codecs()) {
+    if (entry.name != codec) continue;
+    // Codecs that drop a good part of their input cannot be held to more than that much of what is summed.
+    return own + 1.01 * entry.error * (entry.error < 0.5 ? roundings : spread);
+  }
   return std::numeric_limits<double>::infinity();
 }
 

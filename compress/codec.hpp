@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "lib/base/bytes.hpp"
 #include "lib/base/dtype.hpp"
@@ -158,21 +159,26 @@ struct CodecEntry {
   bool needs_matrix;         ///< tensors of fewer than two dimensions go through uncompressed
   double error;  ///< largest ‖Q(x) − x‖ / ‖x‖ of one encode, for x drawn from a normal distribution
   std::span<const Key> keys;                  ///< besides ef and reduce
-  std::span<const Alternative> alternatives;  ///< what reduce=auto chooses from; empty: the codec has one way
+  std::span<const Alternative> alternatives;  ///< what reduce=auto chooses from besides; empty: the codec has one way
   std::unique_ptr<TensorCodec> (*make)(const Options& options, const Shape& shape);
 };
 
 std::span<const CodecEntry> codecs() noexcept;
 
+/// Its own keys and those of all codecs.
+std::vector<Key> keys_of(const CodecEntry& entry);
+
 /// What a codec spec means for a tensor of a given shape.
 struct CodecChoice {
   std::unique_ptr<TensorCodec> codec;
   bool error_feedback = false;
-  std::string spec;  ///< the spec in force: "identity" when the tensor goes through uncompressed
+  bool gathered = false;  ///< no sum is formed on the way: every rank's payload goes to every rank
+  std::string spec;       ///< the spec in force: "identity" when the tensor goes through uncompressed
 };
 
 /// Throws `argument` for an unknown codec, key or value. A matrix codec on a tensor of fewer than two dimensions, and
-/// any codec on fewer than `min_compress` elements, is `identity` (after the spec has been checked).
-CodecChoice make_codec(std::string_view spec, const Shape& shape, std::size_t min_compress = 0);
+/// any codec on fewer than `min_compress` elements, is `identity` (after the spec has been checked). `ranks` is for
+/// reduce=auto, see ways.hpp.
+CodecChoice make_codec(std::string_view spec, const Shape& shape, std::size_t min_compress = 0, int ranks = 1);
 
 }  // namespace gossamer

@@ -45,7 +45,7 @@ class TopKCodec : public Base {
   /// Payload bytes of `share` of `count` elements.
   [[nodiscard]] std::size_t estimate(double share, ValueCoder values, std::size_t count) const noexcept {
     const double value = static_cast<double>(value_bytes(values, kValueBlock)) / kValueBlock;
-    const double index = (2 + std::log2(1 / ratio_)) / 8;
+    const double index = (1.5 + std::log2(1 / share)) / 8;  // about what Golomb's code takes
     const auto bytes = static_cast<std::size_t>(share * static_cast<double>(count) * (value + index));
     return std::min(kSparseHeaderBytes + bytes, max_payload(count));
   }

@@ -72,7 +72,7 @@ struct AllReduce::Steps {
   }
   static void finish(Call& call, const AllReduce& self, Lane& lane, std::size_t slab, std::size_t part) {
     const Stopwatch watch(call.time.encode);
-    const Block block{slab, part, 1, self.legs_.empty()};
+    const Block block{slab, part, 1, self.legs_.empty() || self.cut_.gathered};
     lane.finished = message(self, lane, block, {}, [&](Part elements, Bytes, MutableBytes slot) {
       return lane.reducer->finish(elements, block.fresh, slot);
     });
@@ -212,7 +212,9 @@ struct AllReduce::Steps {
     lane.reducer->next_slab();
     Block block{slab, 0, self.cut_.ranks, true};
     for (const Leg& leg : self.legs_) {
-      if (leg.direct) {
+      if (self.cut_.gathered) {
+        // What the all-gather then carries is this rank's contribution.
+      } else if (leg.direct) {
         co_await reduce_scatter_direct(call, self, lane, leg, block);
       } else {
         co_await reduce_scatter_ring(call, self, lane, leg, block);
@@ -233,6 +235,8 @@ struct AllReduce::Steps {
       co_await lane.last_send(call);  // both may still read buffers that the next leg or slab receives into
       co_await lane.send_slot(call);
     }
+    const Stopwatch watch(call.time.decode);
+    lane.reducer->settle();
   }
 
   /// Slabs `lane`, lane + lanes, …; a failure here ends the other lanes too.
@@ -271,10 +275,11 @@ struct AllReduce::Steps {
   }
 };
 
-AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, int round)
-    : legs_(legs), element_bytes_(size_of(shape.dtype)) {
-  const ReducerKind kind = reducer_kind(codec);
-  in_place_ = kind == ReducerKind::in_place;
+AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Options options)
+    : legs_(legs),
+      kind_(reducer_kind(codec, options.gathered)),
+      in_place_(kind_ == ReducerKind::in_place),
+      element_bytes_(size_of(shape.dtype)) {
   std::size_t ranks = 1;
   for (const Leg& leg : legs_) ranks *= leg.size;
   const bool framed = legs_.size() > 1 && !in_place_;
@@ -285,15 +290,16 @@ AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec,
   const bool pairs = std::all_of(legs_.begin(), legs_.end(), [](const Leg& leg) { return leg.size == 2; });
   const std::size_t landings = in_place_ && pairs ? 1 : 2;
   const std::size_t messages = landings + (in_place_ ? 0 : 2) + (framed ? 1 : 0);
-  const std::size_t payloads = (framed ? 1 : 0) + reducer_slots(kind, kept);
-  const std::size_t slots = messages * message_parts + payloads;
-  cut_ = choose_cut(codec, shape, ranks, slots);
+  ReducerSize size{0, kept, ranks};
+  const std::size_t payloads = (framed ? 1 : 0) + reducer_slots(kind_, size);
+  cut_ = choose_cut(codec, shape, {ranks, messages * message_parts + payloads, kind_});
+  size.part_count = cut_.part_count;
 
   const std::size_t payload = codec.max_payload(cut_.part_count);
   const std::size_t message = message_parts * (payload + (framed ? sizeof(std::uint32_t) : 0));
   for (std::uint32_t number = 0; number < cut_.lanes; ++number) {
-    auto lane = std::make_unique<Lane>(engine, number, round);
-    lane->reducer = make_reducer(codec, shape.dtype, cut_.part_count, kept);
+    auto lane = std::make_unique<Lane>(engine, number, options.round);
+    lane->reducer = make_reducer(kind_, codec, shape.dtype, size);
     lane->framed = framed;
     for (std::size_t i = 0; i < landings; ++i) lane->incoming.emplace_back(message);
     if (!in_place_) {

@@ -30,15 +30,17 @@ std::vector<Leg> legs_of(const Topology& topology, int rank);
 
 /// How a tensor is cut. A *slab* is a contiguous run of the tensor that goes through reduce-scatter and all-gather on
 /// its own; it has one *part* per rank, which that rank finishes. Up to `lanes` slabs are in flight at once, so that
-/// computing on one hides behind the wire of the others.
+/// computing on one hides behind the wire of the others. When contributions are gathered, every part is all of the
+/// slab.
 struct Cut {
   std::size_t count = 0;  ///< elements of the tensor
   std::size_t ranks = 1;
   std::size_t part_count = 0;  ///< elements of a full part
   std::size_t lanes = 1;
   std::size_t grain = 1;  ///< the codec's: parts are multiples of it
+  bool gathered = false;
 
-  [[nodiscard]] std::size_t slab_count() const noexcept { return part_count * ranks; }
+  [[nodiscard]] std::size_t slab_count() const noexcept { return gathered ? part_count : part_count * ranks; }
   [[nodiscard]] std::size_t slabs() const noexcept {
     return count == 0 ? 0 : (count + slab_count() - 1) / slab_count();
   }
@@ -48,14 +50,23 @@ struct Cut {
 
 /// The cut for a lane of `slots` part-sized buffers: messages long enough to pay for themselves and short enough for
 /// the cache, all slots together at most a quarter of the tensor (except for tensors too small for that to matter).
-Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::size_t slots);
+struct CutPlan {
+  std::size_t ranks = 1;
+  std::size_t slots = 1;
+  ReducerKind kind = ReducerKind::in_place;
+};
+Cut choose_cut(const Codec& codec, const Shape& shape, const CutPlan& plan);
 
 /// Reduce-scatter along dimension 1, 2, …, then all-gather back, of one array, with one codec: every hop of every codec
 /// and topology. Made once per tensor, with all the memory its calls need.
 class AllReduce {
  public:
-  /// `legs` and `codec` outlive this. `round` keeps the messages of several all-reduces within a call apart.
-  AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, int round = 0);
+  struct Options {
+    int round = 0;          ///< keeps the messages of several all-reduces within a call apart
+    bool gathered = false;  ///< every rank gets every rank's payload, and no sum is formed on the way
+  };
+  /// `legs` and `codec` outlive this.
+  AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Options options);
   ~AllReduce();
 
   /// The call's coroutine: `ground.data` holds the result when it ends. Throws numeric (the same on all ranks) when the
@@ -70,6 +81,7 @@ class AllReduce {
   struct Steps;  // the coroutines, in all_reduce.cpp
 
   const std::vector<Leg>& legs_;
+  ReducerKind kind_;
   Cut cut_;
   bool in_place_;
   std::size_t element_bytes_;

@@ -206,7 +206,7 @@ TensorSlot& Communicator::create_tensor(std::string name, Shape shape, std::stri
   CodecChoice choice;
   std::string refusal;
   try {
-    choice = make_codec(codec.empty() ? std::string_view(config_.codec) : codec, shape, config_.min_compress);
+    choice = make_codec(codec.empty() ? std::string_view(config_.codec) : codec, shape, config_.min_compress, size_);
   } catch (const Error& error) {
     if (error.status() != Status::argument) throw;
     refusal = error.what();  // the other ranks are told before this one throws

@@ -31,10 +31,11 @@ std::size_t aligned(std::size_t elements, std::size_t grain) noexcept {
 Part Cut::elements(std::size_t slab, std::size_t first, std::size_t parts) const noexcept {
   const std::size_t start = slab * slab_count();
   const std::size_t length = std::min(slab_count(), count - start);
+  if (gathered) return {start, length, first};
   const std::size_t part = length == slab_count() ? part_count : aligned(divide_up(length, ranks), grain);
   const std::size_t from = std::min(first * part, length);
   const std::size_t to = std::min((first + parts) * part, length);
-  return {start + from, to - from};
+  return {start + from, to - from, first};
 }
 
 std::vector<Leg> legs_of(const Topology& topology, int rank) {
@@ -54,19 +55,20 @@ std::vector<Leg> legs_of(const Topology& topology, int rank) {
   return legs;
 }
 
-Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::size_t slots) {
-  Cut cut{shape.count(), ranks, 0, 1, 1};
+Cut choose_cut(const Codec& codec, const Shape& shape, const CutPlan& plan) {
+  Cut cut{shape.count(), plan.ranks, 0, 1, 1, plan.kind == ReducerKind::gather};
   if (const auto* grained = dynamic_cast<const Grained*>(&codec)) cut.grain = grained->grain();
-  const std::size_t whole = aligned(divide_up(std::max<std::size_t>(cut.count, 1), ranks), cut.grain);
+  const std::size_t shares = cut.gathered ? 1 : cut.ranks;
+  const std::size_t whole = aligned(divide_up(std::max<std::size_t>(cut.count, 1), shares), cut.grain);
   const double payload_bytes = static_cast<double>(codec.typical_payload(kLongestPart)) / kLongestPart;
   const double slot_bytes =
-      static_cast<double>(codec.max_payload(kLongestPart) * std::max<std::size_t>(slots, 1)) / kLongestPart;
+      static_cast<double>(codec.max_payload(kLongestPart) * std::max<std::size_t>(plan.slots, 1)) / kLongestPart;
   const double budget = static_cast<double>(shape.bytes()) * 0.245;  // a quarter, less what headers take
   const auto affordable = [&](std::size_t lanes) {
     return static_cast<std::size_t>(budget / (slot_bytes * static_cast<double>(lanes)));
   };
   std::size_t lanes = kLanes;
-  const bool in_place = reducer_kind(codec) == ReducerKind::in_place;
+  const bool in_place = plan.kind == ReducerKind::in_place;
   if (in_place && static_cast<double>(affordable(lanes)) * payload_bytes < kShortMessage) lanes = kFewLanes;
   const auto wanted = static_cast<std::size_t>(kMessageBytes / std::max(payload_bytes, 1e-3));
   const std::size_t part = std::min({kLongestPart, wanted, affordable(lanes)});

@@ -14,7 +14,11 @@ namespace {
 /// Travels in place of a finished part that no codec can carry. Shorter than any codec's header.
 constexpr std::array<std::byte, 4> kNotFinite = {std::byte{0xff}, std::byte{0xff}, std::byte{0xff}, std::byte{0xff}};
 
-/// What the three ways share: where a part lives and how it is first filled.
+bool is_not_finite(Bytes payload) noexcept {
+  return std::equal(payload.begin(), payload.end(), kNotFinite.begin(), kNotFinite.end());
+}
+
+/// What all ways share: where a part lives and how it is first filled.
 class GroundedReducer : public Reducer {
  public:
   explicit GroundedReducer(DType dtype) noexcept : dtype_(dtype) {}
@@ -26,6 +30,7 @@ class GroundedReducer : public Reducer {
     next_slab();
   }
   [[nodiscard]] bool finite() const noexcept override { return finite_; }
+  void settle() override {}
   void next_slab() noexcept override {}
 
  protected:
@@ -87,7 +92,7 @@ class LossyReducer : public GroundedReducer {
   void place(Part part, Bytes payload) override {
     const Chunk chunk = chunk_of(part);
     const std::span<float> values = chunk.floats();
-    if (std::equal(payload.begin(), payload.end(), kNotFinite.begin(), kNotFinite.end())) {
+    if (is_not_finite(payload)) {
       finite_ = false;
       return;
     }
@@ -147,9 +152,9 @@ class ReencodeReducer final : public LossyReducer {
 /// Payload ⊕ payload. Partial sums stay encoded between dimensions.
 class MergeReducer final : public LossyReducer {
  public:
-  MergeReducer(MergeableCodec& codec, std::size_t part_count, std::size_t kept_parts)
-      : LossyReducer(codec), merging_(codec), finisher_(dynamic_cast<Finisher*>(&codec)), kept_(kept_parts) {
-    const std::size_t slot = codec.max_payload(part_count);
+  MergeReducer(MergeableCodec& codec, const ReducerSize& size)
+      : LossyReducer(codec), merging_(codec), finisher_(dynamic_cast<Finisher*>(&codec)), kept_(size.kept_parts) {
+    const std::size_t slot = codec.max_payload(size.part_count);
     own_.resize(slot);
     spare_.resize(slot);
     for (Kept& kept : kept_) kept.slot.resize(slot);
@@ -211,24 +216,79 @@ class MergeReducer final : public LossyReducer {
   std::size_t used_ = 0;
 };
 
+/// Nothing is summed on the way: a "part" is a rank's contribution to the whole slab. When all have come, every rank
+/// adds them up in the same order.
+class GatherReducer final : public LossyReducer {
+ public:
+  GatherReducer(Codec& codec, const ReducerSize& size) : LossyReducer(codec), contributions_(size.ranks) {
+    for (Contribution& each : contributions_) each.slot.resize(codec.max_payload(size.part_count));
+  }
+
+  Bytes open(Part, bool, MutableBytes) override { refuse(); }
+  Bytes pass(Part, bool, Bytes, MutableBytes) override { refuse(); }
+  void keep(Part, bool, Bytes) override { refuse(); }
+
+  Bytes finish(Part part, bool, MutableBytes slot) override {
+    const Chunk chunk = touch(part, true);
+    const bool finite = !ground_.check_finite || kernels::all_finite(chunk.floats());
+    const Bytes payload = finite ? encode(chunk, slot) : Bytes(kNotFinite);
+    place(part, payload);
+    return payload;
+  }
+  void place(Part part, Bytes payload) override {
+    slab_ = part;
+    Contribution& theirs = contributions_[part.place];
+    if (payload.size() > theirs.slot.bytes().size()) {
+      fail(Status::corrupt, "a contribution of ", part.count, " values arrived as ", payload.size(), " bytes");
+    }
+    std::copy(payload.begin(), payload.end(), theirs.slot.bytes().begin());
+    theirs.payload = theirs.slot.bytes().first(payload.size());
+  }
+  void settle() override {
+    for (const Contribution& each : contributions_) finite_ = finite_ && !is_not_finite(each.payload);
+    if (!finite_) return;
+    const Chunk chunk = chunk_of(slab_);
+    move_dropped(slab_, chunk.floats());
+    for (const Contribution& each : contributions_) {
+      codec_.accumulate(each.payload, static_cast<float>(ground_.result_scale), chunk);
+    }
+    if (ground_.check_finite && !kernels::all_finite(chunk.floats())) finite_ = false;
+  }
+
+ private:
+  struct Contribution {
+    Buffer slot;
+    Bytes payload;
+  };
+
+  [[noreturn]] static void refuse() { fail(Status::internal, "partial sums where contributions are gathered"); }
+
+  std::vector<Contribution> contributions_;  // by place
+  Part slab_;
+};
+
 }  // namespace
 
-ReducerKind reducer_kind(const Codec& codec) noexcept {
+ReducerKind reducer_kind(const Codec& codec, bool gathered) noexcept {
+  if (gathered) return ReducerKind::gather;
   if (dynamic_cast<const InPlaceCodec*>(&codec) != nullptr) return ReducerKind::in_place;
   if (dynamic_cast<const MergeableCodec*>(&codec) != nullptr) return ReducerKind::merge;
   return ReducerKind::re_encode;
 }
 
-std::size_t reducer_slots(ReducerKind kind, std::size_t kept_parts) noexcept {
-  return kind == ReducerKind::merge ? 2 + kept_parts : 0;
+std::size_t reducer_slots(ReducerKind kind, const ReducerSize& size) noexcept {
+  if (kind == ReducerKind::gather) return size.ranks;
+  return kind == ReducerKind::merge ? 2 + size.kept_parts : 0;
 }
 
-std::unique_ptr<Reducer> make_reducer(Codec& codec, DType dtype, std::size_t part_count, std::size_t kept_parts) {
-  switch (reducer_kind(codec)) {
+std::unique_ptr<Reducer> make_reducer(ReducerKind kind, Codec& codec, DType dtype, const ReducerSize& size) {
+  switch (kind) {
     case ReducerKind::in_place:
       return std::make_unique<InPlaceReducer>(dynamic_cast<InPlaceCodec&>(codec), dtype);
     case ReducerKind::merge:
-      return std::make_unique<MergeReducer>(dynamic_cast<MergeableCodec&>(codec), part_count, kept_parts);
+      return std::make_unique<MergeReducer>(dynamic_cast<MergeableCodec&>(codec), size);
+    case ReducerKind::gather:
+      return std::make_unique<GatherReducer>(codec, size);
     case ReducerKind::re_encode:
       break;
   }

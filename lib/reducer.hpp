@@ -12,6 +12,7 @@ namespace gossamer {
 struct Part {
   std::size_t offset = 0;  ///< of the first element, in the tensor
   std::size_t count = 0;
+  std::size_t place = 0;  ///< in its slab: whose part it is, or whose contribution
 };
 
 /// Fills in this rank's contribution when a hop first touches a part: adds the residual, scales, or projects.
@@ -49,22 +50,30 @@ class Reducer {
   virtual Bytes finish(Part part, bool fresh, MutableBytes slot) = 0;
   /// Puts a finished part from another rank into the tensor.
   virtual void place(Part part, Bytes payload) = 0;
+  /// All parts of the slab are placed.
+  virtual void settle() = 0;
   /// False once a finished part was not finite.
   [[nodiscard]] virtual bool finite() const noexcept = 0;
   /// The next slab: partial sums kept so far are forgotten.
   virtual void next_slab() noexcept = 0;
 };
 
-/// How many slots of memory a reducer keeps per part of its own.
-enum class ReducerKind { in_place, re_encode, merge };
+enum class ReducerKind { in_place, re_encode, merge, gather };
 
-ReducerKind reducer_kind(const Codec& codec) noexcept;
+/// `gathered`: no sum is formed on the way; every rank gets every rank's payload.
+ReducerKind reducer_kind(const Codec& codec, bool gathered) noexcept;
 
-/// Max-payload-sized buffers the reducer allocates, when a rank keeps at most `kept_parts` partial sums between
-/// dimensions.
-std::size_t reducer_slots(ReducerKind kind, std::size_t kept_parts) noexcept;
+/// How much a reducer has to hold.
+struct ReducerSize {
+  std::size_t part_count = 0;  ///< elements in the largest part
+  std::size_t kept_parts = 1;  ///< partial sums that a rank keeps between dimensions
+  std::size_t ranks = 1;
+};
 
-/// `part_count`: elements in the largest part. `codec` must outlive the reducer.
-std::unique_ptr<Reducer> make_reducer(Codec& codec, DType dtype, std::size_t part_count, std::size_t kept_parts);
+/// Max-payload-sized buffers the reducer allocates.
+std::size_t reducer_slots(ReducerKind kind, const ReducerSize& size) noexcept;
+
+/// `codec` must outlive the reducer.
+std::unique_ptr<Reducer> make_reducer(ReducerKind kind, Codec& codec, DType dtype, const ReducerSize& size);
 
 }  // namespace gossamer

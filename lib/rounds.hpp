@@ -36,7 +36,7 @@ struct Tensor::Rounds {
                   Projection(codec, i)};
       auto* wire = dynamic_cast<Codec*>(round.wire.get());
       if (wire == nullptr) fail(Status::internal, "'", codec.wire(), "' cannot carry the rounds of ", codec.name());
-      round.all_reduce = std::make_unique<AllReduce>(engine, legs, *wire, shape, i);
+      round.all_reduce = std::make_unique<AllReduce>(engine, legs, *wire, shape, AllReduce::Options{i});
       rounds.push_back(std::move(round));
     }
   }

@@ -76,14 +76,16 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
   if (maxima_ != nullptr) {
     maximum_ = make_maximum();
     const Shape scales{DType::float32, {maxima_->maxima().size()}};
-    share_maxima_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *maximum_, scales, kMaximaRound);
+    share_maxima_ =
+        std::make_unique<AllReduce>(world_.engine, world_.legs, *maximum_, scales, AllReduce::Options{kMaximaRound});
   }
   const bool lossy = in_place_ == nullptr;
   const Shape floats{DType::float32, shape_.dims};
   if (lossy && choice.error_feedback) residual_.resize(shape_.count());
   if (lossy && shape_.dtype != DType::float32) staged_.resize(shape_.count());
   if (stepwise_ != nullptr) {
-    all_reduce_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *stepwise_, lossy ? floats : shape_);
+    all_reduce_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *stepwise_, lossy ? floats : shape_,
+                                              AllReduce::Options{.gathered = choice.gathered});
   } else {
     rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_);
   }

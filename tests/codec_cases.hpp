@@ -38,6 +38,7 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"terngrad", bounds::ternary},
       {"topk:ratio=0.01", bounds::one_percent_kept},
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
+      {"topk:ratio=0.01,reduce=allgather", bounds::one_percent_kept},
       {"topk:ratio=1", bounds::exact},
       {"topk:ratio=0.05,values=int8,indices=golomb", bounds::some_kept_as_int8},
   };

@@ -25,9 +25,7 @@ struct Item {
 std::vector<Item> codec_items() {
   std::vector<Item> items;
   for (const CodecEntry& entry : codecs()) {
-    Item item{std::string(entry.name), std::string(entry.summary), {entry.keys.begin(), entry.keys.end()}};
-    item.keys.push_back({"ef", entry.error_feedback ? "on" : "off", "error feedback: on or off"});
-    items.push_back(std::move(item));
+    items.push_back({std::string(entry.name), std::string(entry.summary), keys_of(entry)});
   }
   return items;
 }

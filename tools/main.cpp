@@ -64,7 +64,11 @@ void add_run(CLI::App& app, PerfOptions& options) {
   app.add_flag("--check", options.check,
                "exit with 1 when ranks disagree, mass is lost or an error is above the codec's bound")
       ->group("Run");
-  app.add_flag("--json", options.json, "one JSON object instead of the table")->group("Run");
+  auto* explain = app.add_flag("--explain", options.explain,
+                               "before each size: the ways in which this codec's payloads can be reduced, with the "
+                               "bytes predicted and measured for each, and the one that reduce=auto takes")
+                      ->group("Run");
+  app.add_flag("--json", options.json, "one JSON object instead of the table")->excludes(explain)->group("Run");
 }
 
 int run(int argc, char** argv) {

@@ -1,6 +1,7 @@
 #include "tools/perf.hpp"
 
 #include "lib/base/error.hpp"
+#include "tools/perf_explain.hpp"
 #include "tools/perf_measure.hpp"
 #include "tools/perf_ranks.hpp"
 #include "tools/perf_report.hpp"
@@ -24,6 +25,7 @@ int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
   std::vector<CaseResult> results;
   bool broken = false;
   for (const Case& shapes : cases_of(options)) {
+    if (options.explain) explain(session, shapes, options);
     results.push_back(measure(session, shapes, options, rival));
     if (prints && !options.json) print_case(options, header, results.back());
     broken = broken || !results.back().broken.empty();

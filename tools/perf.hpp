@@ -28,6 +28,7 @@ struct PerfOptions {
   int inproc = 0;       ///< start so many threads; 0: processes
   std::string against;  ///< "mpi" or empty
   bool check = false;
+  bool explain = false;
   bool json = false;
 
   /// The configuration text for goss_comm_create.

@@ -41,9 +41,10 @@ std::vector<double> Session::gather(std::span<const double> mine) {
   return sum(all);
 }
 
-CaseTensors::CaseTensors(Session& session, const Case& shapes, goss_dtype dtype) : element_(element_size(dtype)) {
+CaseTensors::CaseTensors(Session& session, const Case& shapes, goss_dtype dtype, const char* codec)
+    : element_(element_size(dtype)) {
   for (const TensorShape& shape : shapes) {
-    tensors_.push_back(create(session.comm(), shape, dtype, nullptr));
+    tensors_.push_back(create(session.comm(), shape, dtype, codec));
     counts_.push_back(shape.count());
     count_ += shape.count();
   }

@@ -45,7 +45,8 @@ class Session {
 /// The registered tensors of a case. Their elements lie one after another in the buffers that calls take.
 class CaseTensors {
  public:
-  CaseTensors(Session& session, const Case& shapes, goss_dtype dtype);
+  /// `codec` null: the communicator's.
+  CaseTensors(Session& session, const Case& shapes, goss_dtype dtype, const char* codec = nullptr);
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return count_ * element_; }

@@ -46,6 +46,17 @@ Spec Spec::parse(std::string_view text) {
   return spec;
 }
 
+std::string Spec::text() const {
+  std::string result = name;
+  const auto append = [&](const std::string& part) {
+    result += result.size() == name.size() ? ':' : ',';
+    result += part;
+  };
+  for (const std::string& item : items) append(item);
+  for (const auto& [key, value] : values) append(key + "=" + value);
+  return result;
+}
+
 Options::Options(std::string owner, const Spec& spec, std::span<const Key> keys, std::size_t items_allowed)
     : owner_(std::move(owner)), items_(spec.items), given_(spec.values) {
   if (items_.size() > items_allowed) {

@@ -27,6 +27,8 @@ struct Spec {
 
   /// Throws `argument` for an empty name or key, or a key given twice.
   static Spec parse(std::string_view text);
+  /// What parse() reads back as an equal spec; keys in alphabetical order.
+  [[nodiscard]] std::string text() const;
 };
 
 /// The values of a spec under a table of keys: typed access, defaults from the table.

@@ -1,0 +1,151 @@
+// The ways of reducing: what they are predicted to send, which one reduce=auto takes, and that all-gathered payloads
+// add up to exactly what the ranks encoded.
+#include "compress/ways.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "tests/library_cases.hpp"
+
+namespace gossamer::test {
+namespace {
+
+constexpr std::size_t kCount = 100000;
+const Shape kShape{DType::float32, {kCount}};
+
+double bytes_of(const std::string& spec, const std::string& way, int ranks) {
+  for (const Way& each : ways_of(spec, kShape, ranks)) {
+    if (each.name == way) return each.bytes;
+  }
+  fail(Status::internal, spec, " has no way '", way, "'");
+}
+
+std::string taken(const std::string& spec, int ranks) {
+  return cheapest(ways_of(spec, kShape, ranks)).name;
+}
+
+std::string refusal(const std::string& spec) {
+  try {
+    make_codec(spec, Shape{DType::float32, {100, 100}});
+  } catch (const Error& error) {
+    CHECK(error.status() == Status::argument);
+    return error.what();
+  }
+  return "";
+}
+
+/// Small integers, so that float sums are exact in any order.
+std::vector<float> integers(int rank, std::size_t count) {
+  std::mt19937_64 random(mixed_seed(88, rank, 0));
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(static_cast<int>(random() % 2001) - 1000);
+  return values;
+}
+
+/// Σ over the ranks of what the codec makes of each rank's input alone.
+std::vector<float> oracle(const std::string& codec, int ranks, std::size_t count) {
+  std::vector<float> sum(count, 0.0F);
+  std::vector<float> one(count);
+  for (int rank = 0; rank < ranks; ++rank) {
+    std::size_t bytes = 0;
+    ok(goss_codec_apply(codec.c_str(), integers(rank, count).data(), one.data(), 1, &count, 0, &bytes), codec);
+    for (std::size_t i = 0; i < count; ++i) sum[i] += one[i];
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("predicted bytes follow the formulas of the reduction classes") {
+  for (const int n : {1, 2, 3, 8, 16}) {
+    INFO(n << " ranks");
+    const double payload = 8.0 + 2.0 * kCount;
+    CHECK(bytes_of("fp16", "in steps", n) == doctest::Approx(2.0 * (n - 1) / n * payload));
+    CHECK(bytes_of("fp16", "all-gather", n) == doctest::Approx((n - 1) * payload));
+    // A union of t random choices has density 1 - (1 - rho)^t; an entry is a float and about log2(1/density) + 1.5
+    // bits.
+    const auto bytes = [](int t) {
+      const double density = 1 - std::pow(0.99, t);
+      return density * kCount * (4 + (1.5 - std::log2(density)) / 8);
+    };
+    double sent = bytes(n) * (n - 1) / n;
+    for (int t = 1; t < n; ++t) sent += bytes(t) / n;
+    CHECK(bytes_of("topk:ratio=0.01", "union", n) == doctest::Approx(sent).epsilon(0.01));
+    CHECK(bytes_of("topk:ratio=0.01", "all-gather", n) == doctest::Approx((n - 1) * bytes(1)).epsilon(0.01));
+  }
+}
+
+TEST_CASE("reduce=auto: gather disjoint supports, merge what overlaps, encode again when that saves more than half") {
+  CHECK(taken("topk:ratio=0.01", 2) == "all-gather");
+  CHECK(taken("topk:ratio=0.01", 16) == "reselect");
+  CHECK(taken("topk:ratio=0.9", 16) == "union");
+  CHECK(taken("fp16", 2) == "all-gather");
+  CHECK(taken("fp16", 8) == "in steps");
+  CHECK(taken("terngrad", 8) == "in steps");
+  CHECK(make_codec("topk:ratio=0.01,reduce=auto", kShape, 0, 2).gathered);
+  const CodecChoice reselect = make_codec("topk:ratio=0.01,reduce=auto", kShape, 0, 16);
+  CHECK_FALSE(reselect.gathered);
+  CHECK(reselect.spec == "topk:merge=reselect,ratio=0.01,reduce=steps");
+  CHECK(dynamic_cast<MergeableCodec*>(reselect.codec.get()) == nullptr);
+}
+
+TEST_CASE("reduce= is refused in words where it makes no sense") {
+  CHECK(refusal("topk:reduce=ring") == "codec topk: reduce=ring is not valid; reduce is one of steps, allgather, auto");
+  for (const std::string codec : {"identity", "powersgd:rank=2"}) {
+    const std::string separator = codec.find(':') == std::string::npos ? ":" : ",";
+    CHECK(refusal(codec + separator + "reduce=allgather").find("reduce=allgather is not valid") != std::string::npos);
+    CHECK(refusal(codec + separator + "reduce=auto").empty());
+  }
+}
+
+TEST_CASE("gathered payloads and exact unions are the oracle's sum to the bit, on every topology") {
+  INFO("seed 88");
+  const std::vector<std::string> specs = {"topk:ratio=0.05,reduce=allgather", "topk:ratio=0.05",
+                                          "fp16:reduce=allgather"};
+  for (int ranks = 1; ranks <= 8; ++ranks) {
+    for (const std::string& topology : topologies_of(ranks)) {
+      for (const std::size_t count : {std::size_t{1}, std::size_t{1009}, std::size_t{100003}}) {
+        ThreadGroup group(ranks);
+        run_ranks(ranks, [&](int rank) {
+          const CommHandle comm = make_comm(group, rank, "transport=inproc min_compress=0 topology=" + topology);
+          for (const std::string& spec : specs) {
+            const TensorHandle tensor = make_tensor(comm.get(), spec, {count}, spec);
+            std::vector<float> data = integers(rank, count);
+            ok(goss_allreduce(tensor.get(), data.data(), GOSS_SUM), spec);
+            expect(same_bits(data, oracle(spec, ranks, count)), spec, " on ", topology, ", ", ranks, " ranks, ", count,
+                   " elements: not the oracle's sum");
+          }
+        });
+      }
+    }
+  }
+}
+
+TEST_CASE("what is sent is what was predicted, but for headers and records") {
+  constexpr std::size_t kLarge = 2'000'000;
+  for (const int ranks : {2, 4, 7}) {
+    for (const std::string spec : {"fp16", "int8", "terngrad", "topk:ratio=0.01"}) {
+      for (const Way& way : ways_of(spec, Shape{DType::float32, {kLarge}}, ranks)) {
+        std::vector<double> sent(static_cast<std::size_t>(ranks));
+        ThreadGroup group(ranks);
+        run_ranks(ranks, [&](int rank) {
+          const CommHandle comm = make_comm(group, rank, "transport=inproc");
+          const TensorHandle tensor = make_tensor(comm.get(), "w", {kLarge}, way.spec);
+          std::vector<float> data = normal_values(77, rank, 0, kLarge);
+          ok(goss_allreduce(tensor.get(), data.data(), GOSS_SUM), way.spec);
+          goss_stats stats{};
+          stats.struct_size = sizeof stats;
+          ok(goss_tensor_stats(tensor.get(), &stats), "stats");
+          sent[static_cast<std::size_t>(rank)] = static_cast<double>(stats.bytes_sent);
+        });
+        const double mean = std::accumulate(sent.begin(), sent.end(), 0.0) / ranks;
+        INFO("seed 77, " << ranks << " ranks, " << way.spec << ": " << mean << " bytes, predicted " << way.bytes);
+        CHECK(mean == doctest::Approx(way.bytes).epsilon(0.05));
+      }
+    }
+  }
+}
+
+}  // namespace gossamer::test

@@ -11,7 +11,9 @@
   X(int8)                  \
   X(terngrad)              \
   X(topk)                  \
-  X(powersgd)
+  X(powersgd)              \
+  X(randomk)               \
+  X(randomblock)
 
 namespace gossamer {
 

@@ -11,6 +11,8 @@
   X(int8)                  \
   X(terngrad)              \
   X(topk)                  \
+  X(threshold)             \
+  X(aji)                   \
   X(powersgd)              \
   X(randomk)               \
   X(randomblock)

@@ -5,9 +5,13 @@
 #include <span>
 #include <vector>
 
+#include "compress/magnitude_sample.hpp"
 #include "compress/sparse_vector.hpp"
 
 namespace gossamer {
+
+/// Appends the entries of `run` whose key is above `above`; the first value has index `first_index`.
+void pick_above(std::span<const float> run, std::uint32_t above, std::size_t first_index, SparseVector& out);
 
 /// Exact selection of the k largest magnitudes of a tensor, ties to the lowest index.
 ///
@@ -43,7 +47,7 @@ class Selector {
 
   std::uint32_t key_ = 0x7fffffff;  ///< larger keys are chosen, and equal ones before tie_end_
   std::size_t tie_end_ = 0;         ///< element of the tensor
-  std::vector<std::uint32_t> sample_;
+  MagnitudeSample sample_;
   std::vector<std::uint32_t> candidates_;
 };
 

@@ -13,6 +13,7 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
+#include "tests/codec_bounds_sparse.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -40,6 +41,11 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
       {"topk:ratio=1", bounds::exact},
       {"topk:ratio=0.05,values=int8,indices=golomb", bounds::some_kept_as_int8},
+      {"threshold:v=0.5", bounds::kept_above_half},
+      {"threshold:v=0.5,merge=reselect", bounds::kept_above_half},
+      {"threshold:v=0", bounds::exact},
+      {"aji:ratio=0.05", bounds::largest_kept},
+      {"aji:ratio=0.05,merge=reselect", bounds::largest_kept},
   };
   return cases;
 }

@@ -1,0 +1,80 @@
+#include "compress/sparse_codec.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gossamer {
+
+ValueCoder read_values(const Options& options) {
+  return static_cast<ValueCoder>(options.choice("values", {"fp32", "fp16", "bf16", "int8"}));
+}
+
+std::optional<IndexCoder> read_indices(const Options& options) {
+  const std::size_t indices = options.choice("indices", {"auto", "raw", "bitpack", "golomb", "bitmap"});
+  if (indices == 0) return std::nullopt;
+  return static_cast<IndexCoder>(indices - 1);
+}
+
+bool read_reselect(const Options& options) {
+  return options.choice("merge", {"union", "reselect"}) == 1;
+}
+
+template <class Base>
+std::size_t SparseCodec<Base>::max_payload(std::size_t count) const noexcept {
+  return max_sparse_payload(method_.coders.values, count);
+}
+
+template <class Base>
+void SparseCodec<Base>::accumulate(Bytes payload, float scale, Chunk out) const {
+  accumulate_payload(SparsePayload::parse(payload, out.count), scale, out.floats(), scratch_.a);
+}
+
+template <class Base>
+std::size_t SparseCodec<Base>::estimate(double density, ValueCoder values, std::size_t count) const noexcept {
+  const double value = static_cast<double>(value_bytes(values, kValueBlock)) / kValueBlock;
+  const double index = (2 + std::log2(1 / method_.selection->share())) / 8;
+  const auto bytes = static_cast<std::size_t>(density * static_cast<double>(count) * (value + index));
+  return std::min(kSparseHeaderBytes + bytes, max_payload(count));
+}
+
+template <class Base>
+Bytes SparseCodec<Base>::encode_chosen(Chunk chunk, MutableBytes slot) {
+  chosen_.clear();
+  if (keeps_all()) return write_dense(chunk.floats(), method_.coders.values, slot);
+  method_.selection->pick(chunk, chosen_);
+  return write_sparse(chosen_, chunk.count, method_.coders, slot);
+}
+
+template class SparseCodec<Codec>;
+template class SparseCodec<MergeableCodec>;
+
+std::size_t SparseUnion::typical_sum(std::size_t count, int contributions) const noexcept {
+  // Ranks choose independently of each other.
+  const double density = 1 - std::pow(1 - method().selection->share(), contributions);
+  return estimate(density, contributions == 1 ? method().coders.values : ValueCoder::fp32, count);
+}
+
+void SparseUnion::begin(Chunk tensor, const StepContext& context) {
+  if (!keeps_all()) method().selection->survey(tensor, context);
+}
+
+Bytes SparseUnion::merge(Bytes a, Bytes b, std::size_t count, MutableBytes slot) const {
+  return merge_payloads(SparsePayload::parse(a, count), SparsePayload::parse(b, count), method().coders.indices,
+                        scratch(), slot);
+}
+
+std::size_t SparseReselect::typical_payload(std::size_t count) const noexcept {
+  return estimate(method().selection->share(), method().coders.values, count);
+}
+
+Bytes SparseReselect::encode(Chunk chunk, MutableBytes slot) {
+  if (!keeps_all()) method().selection->survey(chunk, context_);
+  return encode_chosen(chunk, slot);
+}
+
+std::unique_ptr<TensorCodec> make_sparse(SparseMethod method, bool reselect) {
+  if (reselect) return std::make_unique<SparseReselect>(std::move(method));
+  return std::make_unique<SparseUnion>(std::move(method));
+}
+
+}  // namespace gossamer

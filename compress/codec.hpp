@@ -121,6 +121,17 @@ class SharedMaxima {
   [[nodiscard]] virtual std::span<float> maxima() noexcept = 0;
 };
 
+/// A linear codec whose sum is made of parts that each rank can tell: a rank's residual is then its input without its
+/// own part, instead of without an equal share of the sum, and stays bounded however much the ranks differ.
+class OwnContribution {
+ public:
+  virtual ~OwnContribution() = default;
+  /// After the last absorb(), if the vectors travelled exactly (wire() is "identity"): what this rank has put into
+  /// elements [offset, offset + out.size()) of the reconstruction, where its input was `values`. The ranks' parts add up
+  /// to the reconstruction. `out` and `values` have the same size and do not overlap.
+  virtual void contribution(std::size_t offset, std::span<const float> values, std::span<float> out) const = 0;
+};
+
 /// Turns the gradient into what is compressed, before error feedback joins in: momentum, clipping.
 class Conditioner {
  public:

@@ -13,7 +13,9 @@
   X(topk)                  \
   X(threshold)             \
   X(aji)                   \
-  X(powersgd)
+  X(powersgd)              \
+  X(randomk)               \
+  X(randomblock)
 
 namespace gossamer {
 

@@ -71,6 +71,7 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
       conditioner_(dynamic_cast<Conditioner*>(codec_.get())),
       exact_(exact_codec(shape_)),
       call_(world.engine, std::move(name)) {
+  if (linear_ != nullptr && linear_->wire() == "identity") own_part_ = dynamic_cast<OwnContribution*>(linear_);
   const auto ranks = static_cast<std::size_t>(world_.size);
   records_.resize(ranks * kIntentBytes);
   if (maxima_ != nullptr) {

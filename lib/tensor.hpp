@@ -93,6 +93,7 @@ class Tensor {
   LinearCodec* linear_ = nullptr;        // the codec, if it is one
   SharedMaxima* maxima_ = nullptr;       // the codec, if it is one
   Conditioner* conditioner_ = nullptr;   // the codec, if it is one
+  OwnContribution* own_part_ = nullptr;  // the codec, if it is one and its vectors travel exactly
   std::unique_ptr<InPlaceCodec> exact_;  // the tensor's type as it is: for gossip
   std::unique_ptr<AllReduce> all_reduce_;
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima

@@ -166,19 +166,28 @@ struct Tensor::Calls {
     take_linear_result(self, tensor, mean);
   }
 
-  /// Every rank keeps what the agreed mean says of its input that is wrong: residuals sum to what the sum lacks.
+  /// Every rank keeps its input less its own part of the sum, where that is known, or else less an equal share: either
+  /// way residuals sum to what the sum lacks.
   static void take_linear_result(Tensor& self, std::span<float> tensor, float mean) {
-    const float share = 1.0F / static_cast<float>(self.world_.size);
     const std::span<float> block(self.rounds_->block);
     for (std::size_t start = 0; start < tensor.size(); start += block.size()) {
       const std::size_t count = std::min(block.size(), tensor.size() - start);
       self.linear_->reconstruct(start, block.first(count));
       float* values = tensor.data() + start;
-      if (!self.residual_.empty()) {
-        float* residual = self.residual_.data() + start;
-        for (std::size_t i = 0; i < count; ++i) residual[i] = values[i] - block[i] * share;
-      }
+      if (!self.residual_.empty()) keep_residual(self, start, {values, count}, block);
       for (std::size_t i = 0; i < count; ++i) values[i] = block[i] * mean;
+    }
+  }
+
+  static void keep_residual(Tensor& self, std::size_t start, std::span<const float> values,
+                            std::span<const float> sum) {
+    const std::span<float> residual = std::span(self.residual_).subspan(start, values.size());
+    if (self.own_part_ != nullptr) {
+      self.own_part_->contribution(start, values, residual);
+      for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] - residual[i];
+    } else {
+      const float share = 1.0F / static_cast<float>(self.world_.size);
+      for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] - sum[i] * share;
     }
   }
 

@@ -62,6 +62,11 @@ inline const std::vector<LinearCase>& linear_cases() {
   static const std::vector<LinearCase> cases = {
       {"powersgd:rank=1", 1.0001},
       {"powersgd:rank=2,wire=fp16", 1.01},
+      // Dropped or exact; scaled by at most 35 / 8, what is kept is too large by 27 / 8 of itself.
+      {"randomk:ratio=0.25", 1.0},
+      {"randomk:ratio=0.25,scaled=on,ef=on", 27.0 / 8},
+      {"randomk:ratio=0.6,wire=bf16", 1.01},
+      {"randomblock:ratio=0.25", 1.0},
   };
   return cases;
 }

@@ -153,6 +153,28 @@ TEST_CASE("linear codec: pieces of a reconstruction are the same as the whole") 
   });
 }
 
+TEST_CASE("linear codec: what ranks say they contributed adds up to the reconstruction, in any pieces") {
+  for_all_worlds([](const LinearCase&, World& world) {
+    if (dynamic_cast<OwnContribution*>(&world.codec(0)) == nullptr || world.codec(0).wire() != "identity") return;
+    world.fill("normal", 31);
+    world.call(1);
+    const std::vector<float> whole = world.reconstruct(0);
+    std::vector<float> sum(whole.size(), 0.0F);
+    for (int rank = 0; rank < world.ranks(); ++rank) {
+      const auto& own = dynamic_cast<const OwnContribution&>(world.codec(rank));
+      std::vector<float> part(whole.size());
+      for (std::size_t at = 0, length = 1; at < part.size(); length = length * 2 + 1) {
+        const std::size_t count = std::min(length, part.size() - at);
+        own.contribution(at, std::span<const float>(world.values(rank)).subspan(at, count),
+                         std::span(part).subspan(at, count));
+        at += count;
+      }
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
+    }
+    CHECK(sum == whole);
+  });
+}
+
 TEST_CASE("linear codec: zeros stay zeros and later gradients recover from them") {
   for_all_worlds([](const LinearCase& codec, World& world) {
     world.fill("zeros", 31);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "compress/kernels.hpp"
+#include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 #include "lib/staging.hpp"
 #include "lib/tensor.hpp"
@@ -15,7 +16,7 @@ constexpr std::string_view kKinds[] = {"all-reduce", "broadcast", "gossip"};
 struct Intent {
   std::int32_t rank = 0;
   std::uint32_t kind = kAllReduce;
-  std::int32_t detail = 0;  ///< the op, or the root
+  std::int32_t detail = 0;  ///< the op and twice the tensor's identity, or the root
   std::uint32_t finite = 1;
 
   [[nodiscard]] bool same_call(const Intent& other) const noexcept {
@@ -23,9 +24,13 @@ struct Intent {
   }
   [[nodiscard]] std::string describe() const {
     const std::string_view name = kind < std::size(kKinds) ? kKinds[kind] : "an unknown call";
-    if (kind == kAllReduce) return sentence(name, detail == 0 ? " (sum)" : " (mean)");
+    if (kind == kAllReduce) return sentence(name, detail % 2 == 0 ? " (sum)" : " (mean)", set());
     return kind == kBroadcast ? sentence(name, " from rank ", detail) : std::string(name);
   }
+
+ private:
+  /// Of a model that several tensors make up.
+  [[nodiscard]] std::string set() const { return detail < 2 ? "" : sentence(" of the set of tensors ", detail / 2); }
 };
 
 static_assert(sizeof(Intent) == kIntentBytes);
@@ -95,7 +100,8 @@ struct Tensor::Calls {
       const Stopwatch watch(call.time.encode);
       finite = kernels::all_finite(self.shape_.dtype, Bytes(data, self.shape_.bytes()));
     }
-    co_await agree(call, self, {self.world_.rank, kAllReduce, static_cast<std::int32_t>(op), finite});
+    const auto identity = static_cast<std::int32_t>(self.identity_ >> 2);
+    co_await agree(call, self, {self.world_.rank, kAllReduce, static_cast<std::int32_t>(op) + 2 * identity, finite});
     if (self.exact()) {
       co_await exact_sum(call, self, data, mean);
     } else {
@@ -227,6 +233,9 @@ struct Tensor::Calls {
 
 Task Tensor::all_reduce(std::byte* data, Op op) {
   call_.begin("all-reduce", next_tag());
+  if (membership_.group != nullptr) {
+    return Calls::counted(call_, *this, ModelGroup::exchange(call_, *membership_.group, *membership_.member, data, op));
+  }
   return Calls::counted(call_, *this, Calls::all_reduce(call_, *this, data, op));
 }
 

@@ -9,6 +9,8 @@
   X(fp16)                  \
   X(bf16)                  \
   X(int8)                  \
+  X(efsign)                \
+  X(onebit)                \
   X(terngrad)              \
   X(topk)                  \
   X(powersgd)

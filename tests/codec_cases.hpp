@@ -13,6 +13,7 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
+#include "tests/codec_bounds_dense.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -35,6 +36,10 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"bf16", bounds::bf16},
       {"int8", bounds::int8_nearest},
       {"int8:block=64,rounding=stochastic", bounds::int8_stochastic},
+      {"efsign", bounds::mean_magnitude<0>},
+      {"efsign:block=100", bounds::mean_magnitude<100>},
+      {"onebit", bounds::two_means<0>},
+      {"onebit:block=100", bounds::two_means<100>},
       {"terngrad", bounds::ternary},
       {"topk:ratio=0.01", bounds::one_percent_kept},
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},

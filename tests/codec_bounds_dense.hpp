@@ -1,0 +1,63 @@
+#pragma once
+
+#include "tests/codec_bounds.hpp"
+
+/// What codecs that send every value may let come back.
+namespace gossamer::bounds {
+
+/// Float rounding of a mean or a product.
+inline double rounding_of(double value) {
+  return std::abs(value) * 0x1p-23 + 0x1p-149;
+}
+
+/// Calls check(values, decoded) for each block of `block` values, 0 for all at once; the first complaint.
+template <typename Check>
+std::string by_block(std::span<const float> values, std::span<const float> decoded, std::size_t block,
+                     const Check& check) {
+  const std::size_t length = block == 0 ? std::max<std::size_t>(decoded.size(), 1) : block;
+  for (std::size_t start = 0; start < decoded.size(); start += length) {
+    const std::size_t count = std::min(length, decoded.size() - start);
+    const std::string complaint = check(values.subspan(start, count), decoded.subspan(start, count));
+    if (!complaint.empty()) return sentence("block at ", start, ": ", complaint);
+  }
+  return {};
+}
+
+/// Values below zero come back as the first level, the others as the second.
+inline std::string two_levels(std::span<const float> values, std::span<const float> decoded, double negative,
+                              double positive) {
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const double level = values[i] < 0.0F ? negative : positive;
+    if (!(std::abs(static_cast<double>(decoded[i]) - level) <= rounding_of(level))) {
+      return wrong(i, values[i], decoded[i], rounding_of(level));
+    }
+  }
+  return {};
+}
+
+/// ±(‖x‖₁/d), with the sign of x, + for 0.
+template <std::size_t kBlock>
+std::string mean_magnitude(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  return by_block(tensor.subspan(offset, decoded.size()), decoded, kBlock, [](auto values, auto back) {
+    double sum = 0.0;
+    for (const float value : values) sum += std::abs(static_cast<double>(value));
+    const double mean = sum / static_cast<double>(values.size());
+    return two_levels(values, back, -mean, mean);
+  });
+}
+
+/// The mean of the values on the same side of zero.
+template <std::size_t kBlock>
+std::string two_means(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  return by_block(tensor.subspan(offset, decoded.size()), decoded, kBlock, [](auto values, auto back) {
+    double sums[2] = {0.0, 0.0};
+    double counts[2] = {0.0, 0.0};
+    for (const float value : values) {
+      sums[value < 0.0F] += static_cast<double>(value);
+      counts[value < 0.0F] += 1.0;
+    }
+    return two_levels(values, back, sums[1] / std::max(counts[1], 1.0), sums[0] / std::max(counts[0], 1.0));
+  });
+}
+
+}  // namespace gossamer::bounds

@@ -8,6 +8,7 @@
   X(identity)              \
   X(fp16)                  \
   X(bf16)                  \
+  X(fp8)                   \
   X(int8)                  \
   X(efsign)                \
   X(onebit)                \

@@ -60,4 +60,30 @@ std::string two_means(std::span<const float> tensor, std::size_t offset, std::sp
   });
 }
 
+/// Rounding to nearest of a float with `precision` significant bits and a least value of `least` times the tensor's
+/// largest |x|; a largest |x| of float's own range may be rounded down instead.
+inline std::string scaled_floats(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded,
+                                 std::pair<int, double> precision_least) {
+  double largest = 0.0;
+  for (const float value : tensor) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const auto value = static_cast<double>(tensor[offset + i]);
+    const double allowed =
+        std::max(std::ldexp(std::abs(value), -precision_least.first), precision_least.second * largest / 2);
+    if (!(std::abs(static_cast<double>(decoded[i]) - value) <= allowed)) {
+      return wrong(offset + i, tensor[offset + i], decoded[i], allowed);
+    }
+  }
+  return {};
+}
+
+/// The scale exceeds max|x|/448 by less than a factor of 2; the least value is 2^-9.
+inline std::string fp8_e4m3(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  return scaled_floats(tensor, offset, decoded, {4, 0x1p-8 / 448.0});
+}
+
+inline std::string fp8_e5m2(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  return scaled_floats(tensor, offset, decoded, {3, 0x1p-15 / 57344.0});
+}
+
 }  // namespace gossamer::bounds

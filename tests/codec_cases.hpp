@@ -34,6 +34,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"identity", bounds::exact},
       {"fp16", bounds::fp16},
       {"bf16", bounds::bf16},
+      {"fp8", bounds::fp8_e4m3},
+      {"fp8:format=e5m2", bounds::fp8_e5m2},
       {"int8", bounds::int8_nearest},
       {"int8:block=64,rounding=stochastic", bounds::int8_stochastic},
       {"efsign", bounds::mean_magnitude<0>},

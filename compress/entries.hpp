@@ -10,6 +10,7 @@
   X(bf16)                  \
   X(fp8)                   \
   X(int8)                  \
+  X(natural)               \
   X(efsign)                \
   X(onebit)                \
   X(terngrad)              \

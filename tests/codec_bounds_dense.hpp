@@ -86,4 +86,33 @@ inline std::string fp8_e5m2(std::span<const float> tensor, std::size_t offset, s
   return scaled_floats(tensor, offset, decoded, {3, 0x1p-15 / 57344.0});
 }
 
+/// The power of two below or above, with the sign of x; 0 or 2^-126 for what is less, 2^127 for what is more; 0, too,
+/// for what is below `negligible`.
+inline std::string next_powers_of_two(std::span<const float> values, std::span<const float> decoded,
+                                      double negligible) {
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const double size = std::abs(static_cast<double>(values[i]));
+    const double below = size < 0x1p-126 ? 0.0 : std::ldexp(1.0, std::ilogb(size));
+    const double above = size < 0x1p-126 ? 0x1p-126 : std::min(2 * below, 0x1p127);
+    const double back = std::copysign(1.0, static_cast<double>(values[i])) * static_cast<double>(decoded[i]);
+    const bool exact = size == below && back != size;
+    if (back == 0.0 && size < negligible) continue;
+    if ((back != below && back != above) || exact) return wrong(i, values[i], decoded[i], above - below);
+  }
+  return {};
+}
+
+inline std::string powers_of_two(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  return next_powers_of_two(tensor.subspan(offset, decoded.size()), decoded, 0.0);
+}
+
+/// 127 powers from twice the largest value's down: 2^-125 of it is the least.
+inline std::string upper_powers_of_two(std::span<const float> tensor, std::size_t offset,
+                                       std::span<const float> decoded) {
+  const std::span<const float> values = tensor.subspan(offset, decoded.size());
+  double largest = 0.0;
+  for (const float value : values) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  return next_powers_of_two(values, decoded, largest * 0x1p-125);
+}
+
 }  // namespace gossamer::bounds

@@ -38,6 +38,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"fp8:format=e5m2", bounds::fp8_e5m2},
       {"int8", bounds::int8_nearest},
       {"int8:block=64,rounding=stochastic", bounds::int8_stochastic},
+      {"natural", bounds::powers_of_two},
+      {"natural:bits=8", bounds::upper_powers_of_two},
       {"efsign", bounds::mean_magnitude<0>},
       {"efsign:block=100", bounds::mean_magnitude<100>},
       {"onebit", bounds::two_means<0>},

@@ -8,7 +8,11 @@
   X(identity)              \
   X(fp16)                  \
   X(bf16)                  \
+  X(fp8)                   \
   X(int8)                  \
+  X(natural)               \
+  X(efsign)                \
+  X(onebit)                \
   X(terngrad)              \
   X(topk)                  \
   X(threshold)             \

@@ -14,6 +14,7 @@
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
 #include "tests/codec_bounds_sparse.hpp"
+#include "tests/codec_bounds_dense.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -34,8 +35,16 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"identity", bounds::exact},
       {"fp16", bounds::fp16},
       {"bf16", bounds::bf16},
+      {"fp8", bounds::fp8_e4m3},
+      {"fp8:format=e5m2", bounds::fp8_e5m2},
       {"int8", bounds::int8_nearest},
       {"int8:block=64,rounding=stochastic", bounds::int8_stochastic},
+      {"natural", bounds::powers_of_two},
+      {"natural:bits=8", bounds::upper_powers_of_two},
+      {"efsign", bounds::mean_magnitude<0>},
+      {"efsign:block=100", bounds::mean_magnitude<100>},
+      {"onebit", bounds::two_means<0>},
+      {"onebit:block=100", bounds::two_means<100>},
       {"terngrad", bounds::ternary},
       {"topk:ratio=0.01", bounds::one_percent_kept},
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},

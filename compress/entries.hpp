@@ -10,6 +10,8 @@
   X(bf16)                  \
   X(int8)                  \
   X(terngrad)              \
+  X(signsgd)               \
+  X(signum)                \
   X(topk)                  \
   X(powersgd)
 

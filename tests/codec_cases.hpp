@@ -13,6 +13,7 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
+#include "tests/codec_bounds_integer.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -36,6 +37,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"int8", bounds::int8_nearest},
       {"int8:block=64,rounding=stochastic", bounds::int8_stochastic},
       {"terngrad", bounds::ternary},
+      {"signsgd", bounds::signs},
+      {"signum:momentum=0", bounds::signs},
       {"topk:ratio=0.01", bounds::one_percent_kept},
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
       {"topk:ratio=1", bounds::exact},

@@ -10,6 +10,9 @@
   X(bf16)                  \
   X(int8)                  \
   X(terngrad)              \
+  X(qsgd)                  \
+  X(natural_dithering)     \
+  X(lpc)                   \
   X(signsgd)               \
   X(signum)                \
   X(topk)                  \

@@ -14,6 +14,11 @@
   X(efsign)                \
   X(onebit)                \
   X(terngrad)              \
+  X(qsgd)                  \
+  X(natural_dithering)     \
+  X(lpc)                   \
+  X(signsgd)               \
+  X(signum)                \
   X(topk)                  \
   X(threshold)             \
   X(aji)                   \

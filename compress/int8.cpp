@@ -4,6 +4,7 @@
 #include "compress/dense.hpp"
 #include "compress/entries.hpp"
 #include "compress/kernels.hpp"
+#include "compress/linear_levels.hpp"
 
 namespace gossamer {
 namespace {
@@ -11,6 +12,8 @@ namespace {
 constexpr std::array kKeys = {
     Key{"block", "256", "values that share one scale, 1 to 1048576"},
     Key{"rounding", "nearest", "nearest or stochastic (unbiased)"},
+    Key{"reduce", "steps",
+        "steps: hops add values and encode again; integer: ranks share scales and hops add codes; or allgather, auto"},
 };
 
 /// Payload: u64 count, u32 block, one float scale per block, one byte per value.
@@ -45,6 +48,23 @@ class Int8 final : public BlockCodec {
   RandomStream own_;
 };
 
+constexpr std::array kWays = {
+    Alternative{"re-encode", "reduce", "steps"},
+    Alternative{"integer sums", "reduce", "integer"},
+};
+
+std::unique_ptr<TensorCodec> make_int8(const Options& options, const Shape& shape) {
+  const auto block = static_cast<std::size_t>(options.integer("block", 1, BlockCodec::kLargestBlock));
+  const bool stochastic = options.choice("rounding", {"nearest", "stochastic"}) == 1;
+  if (options.text("reduce") != "integer") return std::make_unique<Int8>(block, stochastic);
+  LevelPlan plan;
+  plan.name = "int8-integer.1";
+  plan.codec = "int8";
+  plan.block = block;
+  plan.rounding = stochastic ? Rounding::stochastic : Rounding::nearest;
+  return make_linear_levels(plan, shape.count());
+}
+
 }  // namespace
 
 CodecEntry int8_entry() noexcept {
@@ -54,11 +74,8 @@ CodecEntry int8_entry() noexcept {
           .needs_matrix = false,
           .error = 6.0 / 127,  // a step of max|x|/127, where max|x| < 6 deviations
           .keys = kKeys,
-          .alternatives = {},
-          .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
-            const auto block = static_cast<std::size_t>(options.integer("block", 1, BlockCodec::kLargestBlock));
-            return std::make_unique<Int8>(block, options.choice("rounding", {"nearest", "stochastic"}) == 1);
-          }};
+          .alternatives = kWays,
+          .make = make_int8};
 }
 
 }  // namespace gossamer

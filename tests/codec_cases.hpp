@@ -15,6 +15,7 @@
 #include "tests/codec_bounds.hpp"
 #include "tests/codec_bounds_sparse.hpp"
 #include "tests/codec_bounds_dense.hpp"
+#include "tests/codec_bounds_integer.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -45,7 +46,14 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"efsign:block=100", bounds::mean_magnitude<100>},
       {"onebit", bounds::two_means<0>},
       {"onebit:block=100", bounds::two_means<100>},
+      {"int8:reduce=integer", bounds::int8_integer},
       {"terngrad", bounds::ternary},
+      {"qsgd", bounds::qsgd},
+      {"qsgd:bits=8,bucket=100,norm=l2", bounds::qsgd_of_length},
+      {"natural_dithering", bounds::dithered_powers_of_two},
+      {"lpc", bounds::clipped_lattice},
+      {"signsgd", bounds::signs},
+      {"signum:momentum=0", bounds::signs},
       {"topk:ratio=0.01", bounds::one_percent_kept},
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
       {"topk:ratio=0.01,reduce=allgather", bounds::one_percent_kept},

@@ -13,6 +13,8 @@
   X(topk)                  \
   X(threshold)             \
   X(aji)                   \
+  X(stc)                   \
+  X(qsparse)               \
   X(powersgd)
 
 namespace gossamer {

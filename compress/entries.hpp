@@ -25,6 +25,9 @@
   X(powersgd)              \
   X(randomk)               \
   X(randomblock)
+  X(stc)                   \
+  X(qsparse)               \
+  X(powersgd)
 
 namespace gossamer {
 

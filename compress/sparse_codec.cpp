@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/packed_values.hpp"
+
 namespace gossamer {
 
-ValueCoder read_values(const Options& options) {
-  return static_cast<ValueCoder>(options.choice("values", {"fp32", "fp16", "bf16", "int8"}));
+ValueFormat read_values(const Options& options) {
+  constexpr ValueCoder kCoders[] = {ValueCoder::fp32, ValueCoder::fp16, ValueCoder::bf16,
+                                    ValueCoder::int8, ValueCoder::log4, ValueCoder::sign};
+  return kCoders[options.choice("values", {"fp32", "fp16", "bf16", "int8", "log4", "sign"})];
 }
 
 std::optional<IndexCoder> read_indices(const Options& options) {
@@ -30,7 +34,7 @@ void SparseCodec<Base>::accumulate(Bytes payload, float scale, Chunk out) const 
 }
 
 template <class Base>
-std::size_t SparseCodec<Base>::estimate(double density, ValueCoder values, std::size_t count) const noexcept {
+std::size_t SparseCodec<Base>::estimate(double density, ValueFormat values, std::size_t count) const noexcept {
   const double value = static_cast<double>(value_bytes(values, kValueBlock)) / kValueBlock;
   const double index = (1.5 + std::log2(1 / density)) / 8;  // about what Golomb's code takes
   const auto bytes = static_cast<std::size_t>(density * static_cast<double>(count) * (value + index));
@@ -39,10 +43,17 @@ std::size_t SparseCodec<Base>::estimate(double density, ValueCoder values, std::
 
 template <class Base>
 Bytes SparseCodec<Base>::encode_chosen(Chunk chunk, MutableBytes slot) {
+  SparseCoders coders = method_.coders;
   chosen_.clear();
-  if (keeps_all()) return write_dense(chunk.floats(), method_.coders.values, slot);
-  method_.selection->pick(chunk, chosen_);
-  return write_sparse(chosen_, chunk.count, method_.coders, slot);
+  if (!keeps_all()) {
+    method_.selection->pick(chunk, chosen_);
+  } else if (coders.values.packed()) {
+    pick_above(chunk.floats(), 0, 0, chosen_);  // zeros have no code
+  } else {
+    return write_dense(chunk.floats(), coders.values, slot);
+  }
+  coders.values.unit = round_values(coders.values, chosen_, {context_.own, chunk.offset});
+  return write_sparse(chosen_, chunk.count, coders, slot);
 }
 
 template class SparseCodec<Codec>;
@@ -51,10 +62,11 @@ template class SparseCodec<MergeableCodec>;
 std::size_t SparseUnion::typical_sum(std::size_t count, int contributions) const noexcept {
   // Ranks choose independently of each other.
   const double density = 1 - std::pow(1 - method().selection->share(), contributions);
-  return estimate(density, contributions == 1 ? method().coders.values : ValueCoder::fp32, count);
+  return estimate(density, contributions == 1 ? method().coders.values : ValueFormat(), count);
 }
 
 void SparseUnion::begin(Chunk tensor, const StepContext& context) {
+  set_context(context);
   if (!keeps_all()) method().selection->survey(tensor, context);
 }
 
@@ -68,7 +80,7 @@ std::size_t SparseReselect::typical_payload(std::size_t count) const noexcept {
 }
 
 Bytes SparseReselect::encode(Chunk chunk, MutableBytes slot) {
-  if (!keeps_all()) method().selection->survey(chunk, context_);
+  if (!keeps_all()) method().selection->survey(chunk, context());
   return encode_chosen(chunk, slot);
 }
 

@@ -13,7 +13,9 @@ namespace gossamer {
 /// The keys of sparse methods, to be put into a method's table.
 inline constexpr Key kRatioKey = {"ratio", "0.01", "share of the elements that is kept, in (0, 1]"};
 inline constexpr Key kValuesKey = {
-    "values", "fp32", "how values are written: fp32, fp16, bf16 or int8 (a scale per 256); sums of merge=union: fp32"};
+    "values", "fp32",
+    "how values are written: fp32, fp16, bf16, int8 (a scale per 256), log4 (powers of two) or sign (and the mean "
+    "magnitude); sums of merge=union: fp32"};
 inline constexpr Key kIndicesKey = {"indices", "auto",
                                     "how positions are written: raw, bitpack, golomb, bitmap or auto (the smallest)"};
 constexpr Key merge_key(std::string_view fallback) noexcept {
@@ -22,7 +24,7 @@ constexpr Key merge_key(std::string_view fallback) noexcept {
 inline constexpr Alternative kMergeWays[] = {{"union", "merge", "union"}, {"reselect", "merge", "reselect"}};
 
 /// What those keys say.
-ValueCoder read_values(const Options& options);
+ValueFormat read_values(const Options& options);
 std::optional<IndexCoder> read_indices(const Options& options);
 bool read_reselect(const Options& options);
 
@@ -47,9 +49,11 @@ class SparseCodec : public Base {
 
  protected:
   /// Payload bytes of `density` of `count` elements.
-  [[nodiscard]] std::size_t estimate(double density, ValueCoder values, std::size_t count) const noexcept;
+  [[nodiscard]] std::size_t estimate(double density, ValueFormat values, std::size_t count) const noexcept;
   /// The payload of what the selection keeps of a chunk.
   [[nodiscard]] Bytes encode_chosen(Chunk chunk, MutableBytes slot);
+  void set_context(const StepContext& context) noexcept { context_ = context; }
+  [[nodiscard]] const StepContext& context() const noexcept { return context_; }
   [[nodiscard]] bool keeps_all() const noexcept { return method_.selection->share() >= 1; }
   /// The entries that the last payload was written from, if the selection was asked for them.
   [[nodiscard]] const SparseVector& chosen() const noexcept { return chosen_; }
@@ -58,6 +62,7 @@ class SparseCodec : public Base {
 
  private:
   SparseMethod method_;
+  StepContext context_;
   SparseVector chosen_;
   mutable MergeScratch scratch_;
 };
@@ -85,11 +90,8 @@ class SparseReselect : public SparseCodec<Codec> {
 
   [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override;
   [[nodiscard]] bool surveys() const noexcept override { return false; }
-  void begin(Chunk, const StepContext& context) override { context_ = context; }
+  void begin(Chunk, const StepContext& context) override { set_context(context); }
   Bytes encode(Chunk chunk, MutableBytes slot) override;
-
- private:
-  StepContext context_;
 };
 
 /// The codec of a method.

@@ -28,6 +28,8 @@ class SparseVector {
   [[nodiscard]] std::uint32_t* end_indices() noexcept { return indices_.data() + size_; }
   [[nodiscard]] float* end_values() noexcept { return values_.data() + size_; }
   void added(std::size_t count) noexcept { size_ += count; }
+  /// Drops the entries from `size` on.
+  void shrink(std::size_t size) noexcept { size_ = size; }
 
   /// `size` entries whose contents are unspecified until written.
   void resize(std::size_t size) {

@@ -64,6 +64,13 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"threshold:v=0", bounds::exact},
       {"aji:ratio=0.05", bounds::largest_kept},
       {"aji:ratio=0.05,merge=reselect", bounds::largest_kept},
+      {"topk:ratio=0.05,values=sign", bounds::kept_as_sign},
+      {"topk:ratio=1,values=sign", bounds::kept_as_sign},
+      {"topk:ratio=0.05,values=log4", bounds::kept_as_powers},
+      {"stc:ratio=0.05", bounds::kept_as_sign},
+      {"stc:ratio=0.05,merge=union,indices=raw", bounds::kept_as_sign},
+      {"qsparse:ratio=0.05", bounds::kept_as_levels<7>},
+      {"qsparse:ratio=0.3,levels=2,merge=reselect", bounds::kept_as_levels<2>},
   };
   return cases;
 }

@@ -15,7 +15,8 @@
   X(aji)                   \
   X(powersgd)              \
   X(randomk)               \
-  X(randomblock)
+  X(randomblock)           \
+  X(sketch)
 
 namespace gossamer {
 

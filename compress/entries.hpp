@@ -28,6 +28,8 @@
   X(stc)                   \
   X(qsparse)               \
   X(powersgd)
+  X(randomblock)           \
+  X(sketch)
 
 namespace gossamer {
 

@@ -91,6 +91,8 @@ inline const std::vector<LinearCase>& linear_cases() {
       {"randomk:ratio=0.25,scaled=on,ef=on", 27.0 / 8},
       {"randomk:ratio=0.6,wire=bf16", 1.01},
       {"randomblock:ratio=0.25", 1.0},
+      // A sum is dropped or exact.
+      {"sketch:k=20,columns=64", 1.0},
   };
   return cases;
 }

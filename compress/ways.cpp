@@ -106,6 +106,10 @@ std::vector<Way> ways_of(std::string_view text, const Shape& shape, int ranks) {
   return ways;
 }
 
+double predicted_bytes(const CodecChoice& choice, const Shape& shape, int ranks) {
+  return bytes_of(choice, shape, ranks);
+}
+
 const Way& cheapest(const std::vector<Way>& ways) {
   return *std::min_element(ways.begin(), ways.end(), [](const Way& a, const Way& b) { return a.cost() < b.cost(); });
 }

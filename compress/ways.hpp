@@ -26,6 +26,9 @@ std::vector<Way> ways_of(std::string_view spec, const Shape& shape, int ranks);
 /// The one that reduce=auto takes: the first of the cheapest.
 const Way& cheapest(const std::vector<Way>& ways);
 
+/// Predicted bytes of payloads and scales that a rank sends in a call, in the way that the choice takes.
+double predicted_bytes(const CodecChoice& choice, const Shape& shape, int ranks);
+
 /// Whether every rank's payload can be sent to every rank instead of sums.
 bool can_be_gathered(TensorCodec& codec) noexcept;
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "tools/codecs.hpp"
 #include "tools/info.hpp"
 #include "tools/perf.hpp"
 
@@ -71,6 +72,26 @@ void add_run(CLI::App& app, PerfOptions& options) {
   app.add_flag("--json", options.json, "one JSON object instead of the table")->excludes(explain)->group("Run");
 }
 
+void add_codecs(CLI::App& app, CodecsOptions& options) {
+  app.add_option("-c,--codec", options.codecs,
+                 "codec spec, e.g. topk:ratio=0.01; may be repeated. Without it: all, each with its defaults")
+      ->allow_extra_args(false);
+  auto* input = app.add_option("-i,--input", options.inputs,
+                               "gradients that lammps_surrogate --record wrote; repeat it for more ranks")
+                    ->allow_extra_args(false)
+                    ->type_name("FILE");
+  app.add_option("--count", options.count,
+                 "instead of --input: so many normal values, as a matrix; K, M, G are 1024's powers")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32U))
+      ->excludes(input);
+  app.add_option("--ranks", options.ranks, "of the ring for which the ratio of bytes sent is predicted")
+      ->check(CLI::Range(1, 65536));
+  app.add_option("--seed", options.seed, "of the normal values");
+  auto* markdown = app.add_flag("--markdown", options.markdown, "a Markdown table");
+  app.add_flag("--json", options.json, "one JSON object instead of the table")->excludes(markdown);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Gossamer: compressed averaging of gradients between ranks, without a master", "gossamer");
   app.set_version_flag("--version", goss_version());
@@ -90,8 +111,16 @@ int run(int argc, char** argv) {
   add_subject(*perf, options);
   add_run(*perf, options);
 
+  CLI::App* codecs = app.add_subcommand("codecs",
+                                        "Measure codecs by themselves: size of a payload, ratio in a ring, error and "
+                                        "speed on one core. Exits with 1 when an error is above the codec's bound.");
+  codecs->option_defaults()->always_capture_default();
+  CodecsOptions codecs_options;
+  add_codecs(*codecs, codecs_options);
+
   CLI11_PARSE(app, argc, argv);
-  return info->parsed() ? run_info(json) : run_perf(options, argv);
+  if (info->parsed()) return run_info(json);
+  return codecs->parsed() ? run_codecs(codecs_options) : run_perf(options, argv);
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ Experiment::Experiment(MPI_Comm comm, const Settings& settings)
   settings_.training.widths.push_back(1);
   for (const std::string& codec : settings_.codecs) {
     replicas_.push_back(std::make_unique<Replica>(ranks_, settings_.training, codec));
+    if (codec == dense_codec && !settings_.record.empty()) replicas_.back()->record(rank_file(settings_.record));
   }
   if (settings_.restart.empty()) {
     simulation_ = std::make_unique<Simulation>(comm, settings_.melt);

@@ -47,6 +47,10 @@ Replica::Replica(Ranks& ranks, const TrainingSettings& settings, const std::stri
   exchange_.broadcast(model_);
 }
 
+void Replica::record(const std::string& path) {
+  recorder_ = std::make_unique<GradientRecorder>(path, total_steps());
+}
+
 double Replica::train(int epoch, const Samples& pool) {
   const Share share = share_of_batch(ranks_, pool.atoms(), settings_.batch_atoms);
   std::mt19937_64 random = batch_stream(settings_.seed, epoch, ranks_.rank());
@@ -60,15 +64,18 @@ double Replica::train(int epoch, const Samples& pool) {
 }
 
 double Replica::step(const Samples& batch, double weight) {
-  const double total_steps = static_cast<double>(settings_.epochs) * settings_.steps_per_epoch;
-  const double progress = static_cast<double>(adam_.state().steps) / total_steps;
+  const auto number = static_cast<std::int64_t>(adam_.state().steps);
+  const double progress = static_cast<double>(number) / static_cast<double>(total_steps());
   adam_.begin_step(settings_.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * progress)));
 
   const Features error = model_.forward(batch.features) - batch.energy;
   const Features output_gradient = static_cast<float>(2 * weight) * error;
   // Every layer's gradient goes on the wire while the layers before it are still being computed …
-  model_.backward(output_gradient, gradients_,
-                  [this](int layer) { exchange_.start(layer, gradients_[static_cast<std::size_t>(layer)]); });
+  model_.backward(output_gradient, gradients_, [this, number](int layer) {
+    Layer& gradient = gradients_[static_cast<std::size_t>(layer)];
+    if (recorder_) recorder_->layer(number, layer, gradient);
+    exchange_.start(layer, gradient);
+  });
   // … and is applied while the exchange of those goes on.
   for (int layer = static_cast<int>(gradients_.size()) - 1; layer >= 0; --layer) {
     const auto at = static_cast<std::size_t>(layer);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -8,8 +9,11 @@
 #include "archive.hpp"
 #include "dataset.hpp"
 #include "exchange.hpp"
+#include "recorder.hpp"
 
 namespace surrogate {
+
+inline constexpr const char* dense_codec = "identity";
 
 /// How the models are trained.
 struct TrainingSettings {
@@ -35,6 +39,8 @@ class Replica {
  public:
   Replica(Ranks& ranks, const TrainingSettings& settings, const std::string& codec);
 
+  /// Writes this rank's gradients at some steps of the training to a file.
+  void record(const std::string& path);
   /// Trains on this rank's `pool` of normalised samples. Returns the root mean square error over all ranks and steps,
   /// normalised. Ranks may have different numbers of atoms: see `share_of_batch` in the source.
   double train(int epoch, const Samples& pool);
@@ -51,6 +57,9 @@ class Replica {
   void archive(Archive& archive);
 
  private:
+  [[nodiscard]] std::int64_t total_steps() const {
+    return static_cast<std::int64_t>(settings_.epochs) * settings_.steps_per_epoch;
+  }
   double step(const Samples& batch, double weight);
 
   Ranks& ranks_;
@@ -60,7 +69,8 @@ class Replica {
   Adam adam_;
   Mlp::Layers gradients_;
   GradientExchange exchange_;
-  Traffic earlier_;  ///< before the restart
+  std::unique_ptr<GradientRecorder> recorder_;  ///< or none
+  Traffic earlier_;                             ///< before the restart
   double train_seconds_ = 0;
 };
 

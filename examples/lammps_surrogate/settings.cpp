@@ -88,6 +88,10 @@ void add_file_options(CLI::App& app, Settings& s) {
       ->capture_default_str();
   group->add_option("--restart", s.restart, "continue from FILE.*, under the same options and number of ranks")
       ->type_name("FILE");
+  group
+      ->add_option("--record", s.record,
+                   "write gradients of the dense model to FILE.rank0 ...: six steps of the run, before averaging")
+      ->type_name("FILE");
 }
 
 // A codec's name and keys are refused here, where all ranks see the same mistake at once and nothing has started yet.
@@ -110,6 +114,15 @@ void check_folder(const std::string& option, const std::string& file) {
   }
 }
 
+void check_record(const Settings& s) {
+  if (s.record.empty()) return;
+  if (std::count(s.codecs.begin(), s.codecs.end(), dense_codec) == 0) {
+    throw UsageError("--record: it writes the gradients of the dense model, so --codecs has to name " +
+                     std::string(dense_codec));
+  }
+  if (!s.restart.empty()) throw UsageError("--record: the steps before --restart are gone; record the whole run");
+}
+
 void finish(Settings& s) {
   if (!std::filesystem::exists(s.melt.potential)) {
     throw UsageError("--potential: there is no file " + s.melt.potential +
@@ -117,6 +130,8 @@ void finish(Settings& s) {
   }
   check_folder("--output", s.output);
   check_folder("--checkpoint", s.checkpoint);
+  check_folder("--record", s.record);
+  check_record(s);
   const int last = s.training.epochs - 1;
   if (s.checkpoint_epoch == 0) s.checkpoint_epoch = s.training.epochs / 2;
   if (!s.checkpoint.empty() && (s.checkpoint_epoch < 1 || s.checkpoint_epoch > last)) {

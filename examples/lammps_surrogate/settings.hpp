@@ -29,6 +29,7 @@ struct Settings {
   std::string checkpoint;
   int checkpoint_epoch = 0;  ///< 0: half of the epochs
   std::string restart;
+  std::string record;
 
   /// What a restarted run must have in common with the one that it continues, one `key=value` after the other.
   [[nodiscard]] std::string fingerprint(int ranks) const;

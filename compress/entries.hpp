@@ -22,14 +22,12 @@
   X(topk)                  \
   X(threshold)             \
   X(aji)                   \
-  X(powersgd)              \
-  X(randomk)               \
-  X(randomblock)
   X(stc)                   \
   X(qsparse)               \
-  X(powersgd)
+  X(randomk)               \
   X(randomblock)           \
-  X(sketch)
+  X(sketch)                \
+  X(powersgd)
 
 namespace gossamer {
 

@@ -24,7 +24,7 @@ std::unique_ptr<TensorCodec> make(const Options& options, const Shape&) {
   return make_sparse(
       {.name = "qsparse.1",
        .coders = {format, read_indices(options)},
-       .selection = std::make_unique<TopKSelection>(ratio, reselect ? Rounding::nearest : Rounding::down)},
+       .selection = std::make_unique<TopKSelection>(ratio, reselect ? KeptCount::nearest : KeptCount::down)},
       reselect);
 }
 

@@ -29,18 +29,18 @@ class Selection {
 
 /// How many values `ratio` of an element count is: rounded down for whole tensors, to nearest for parts, which would
 /// lose half an entry each otherwise; at least one.
-enum class Rounding { down, nearest };
+enum class KeptCount { down, nearest };
 
 /// The values of largest magnitude, exactly.
 class TopKSelection : public Selection {
  public:
-  TopKSelection(double ratio, Rounding rounding) noexcept : ratio_(ratio), rounding_(rounding) {}
+  TopKSelection(double ratio, KeptCount rounding) noexcept : ratio_(ratio), rounding_(rounding) {}
 
   [[nodiscard]] double share() const noexcept override { return ratio_; }
   [[nodiscard]] bool surveys() const noexcept override { return true; }
   void survey(Chunk values, const StepContext&) override {
     const double share = ratio_ * static_cast<double>(values.count);
-    const double k = rounding_ == Rounding::down ? std::floor(share) : std::round(share);
+    const double k = rounding_ == KeptCount::down ? std::floor(share) : std::round(share);
     first_ = values.offset;
     selector_.choose(values.floats(), std::max<std::size_t>(1, static_cast<std::size_t>(k)));
   }
@@ -49,7 +49,7 @@ class TopKSelection : public Selection {
 
  private:
   double ratio_;
-  Rounding rounding_;
+  KeptCount rounding_;
   std::size_t first_ = 0;  ///< element at which what was surveyed starts
   Selector selector_;
 };

@@ -12,7 +12,7 @@ std::unique_ptr<TensorCodec> make(const Options& options, const Shape&) {
   return make_sparse(
       {.name = "topk.1",
        .coders = {read_values(options), read_indices(options)},
-       .selection = std::make_unique<TopKSelection>(ratio, reselect ? Rounding::nearest : Rounding::down)},
+       .selection = std::make_unique<TopKSelection>(ratio, reselect ? KeptCount::nearest : KeptCount::down)},
       reselect);
 }
 

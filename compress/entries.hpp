@@ -16,7 +16,9 @@
   X(powersgd)              \
   X(randomk)               \
   X(randomblock)           \
-  X(sketch)
+  X(sketch)                \
+  X(strom)                 \
+  X(dryden)
 
 namespace gossamer {
 

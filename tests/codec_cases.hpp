@@ -13,6 +13,7 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
+#include "tests/codec_bounds_hybrid.hpp"
 #include "tests/codec_bounds_sparse.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
@@ -46,6 +47,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"threshold:v=0", bounds::exact},
       {"aji:ratio=0.05", bounds::largest_kept},
       {"aji:ratio=0.05,merge=reselect", bounds::largest_kept},
+      {"strom:tau=0.5", bounds::quanta_of_half},
+      {"dryden:ratio=0.05", bounds::two_means},
   };
   return cases;
 }

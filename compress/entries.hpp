@@ -18,7 +18,9 @@
   X(randomblock)           \
   X(sketch)                \
   X(strom)                 \
-  X(dryden)
+  X(dryden)                \
+  X(gtopk)                 \
+  X(oktopk)
 
 namespace gossamer {
 

@@ -49,6 +49,9 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"aji:ratio=0.05,merge=reselect", bounds::largest_kept},
       {"strom:tau=0.5", bounds::quanta_of_half},
       {"dryden:ratio=0.05", bounds::two_means},
+      {"gtopk:ratio=0.01", bounds::one_percent_kept},
+      {"oktopk:ratio=0.01", bounds::one_percent_kept},
+      {"oktopk:ratio=0.05,values=int8", bounds::some_kept_as_int8},
   };
   return cases;
 }

@@ -28,6 +28,10 @@
   X(randomblock)           \
   X(sketch)                \
   X(powersgd)
+  X(strom)                 \
+  X(dryden)                \
+  X(gtopk)                 \
+  X(oktopk)
 
 namespace gossamer {
 

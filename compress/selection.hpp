@@ -46,6 +46,8 @@ class TopKSelection : public Selection {
   }
   void pick(Chunk run, SparseVector& out) override { selector_.pick(run.floats(), run.offset - first_, out); }
   void reset() override { selector_.reset(); }
+  /// The smallest magnitude of what is kept.
+  [[nodiscard]] float smallest() const noexcept { return selector_.smallest(); }
 
  private:
   double ratio_;

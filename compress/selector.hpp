@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,6 +28,10 @@ class Selector {
   void pick(std::span<const float> run, std::size_t offset, SparseVector& out) const;
   /// Nothing is chosen.
   void reset() noexcept;
+  /// The smallest magnitude that is chosen; 0 if nothing is, or all that is not zero.
+  [[nodiscard]] float smallest() const noexcept {
+    return key_ == kernels::kMaxKey ? 0.0F : std::bit_cast<float>(key_);
+  }
 
  private:
   /// The key of the k-th largest, how many keys are larger, and how many are equal.

@@ -13,6 +13,7 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
+#include "tests/codec_bounds_hybrid.hpp"
 #include "tests/codec_bounds_sparse.hpp"
 #include "tests/codec_bounds_dense.hpp"
 #include "tests/codec_bounds_integer.hpp"
@@ -71,6 +72,11 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"stc:ratio=0.05,merge=union,indices=raw", bounds::kept_as_sign},
       {"qsparse:ratio=0.05", bounds::kept_as_levels<7>},
       {"qsparse:ratio=0.3,levels=2,merge=reselect", bounds::kept_as_levels<2>},
+      {"strom:tau=0.5", bounds::quanta_of_half},
+      {"dryden:ratio=0.05", bounds::two_means},
+      {"gtopk:ratio=0.01", bounds::one_percent_kept},
+      {"oktopk:ratio=0.01", bounds::one_percent_kept},
+      {"oktopk:ratio=0.05,values=int8", bounds::some_kept_as_int8},
   };
   return cases;
 }

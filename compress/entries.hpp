@@ -13,6 +13,7 @@
   X(topk)                  \
   X(threshold)             \
   X(aji)                   \
+  X(dgc)                   \
   X(stc)                   \
   X(qsparse)               \
   X(powersgd)

@@ -23,6 +23,7 @@ inline const std::vector<std::string>& every_codec() {
       "terngrad:ef=on",
       "topk:ratio=0.05",
       "topk:ratio=0.05,merge=reselect",
+      "dgc:ratio=0.05",
       "powersgd:rank=2",
   };
   return specs;

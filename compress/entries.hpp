@@ -16,6 +16,7 @@
   X(dgc)                   \
   X(stc)                   \
   X(qsparse)               \
+  X(wangni)                \
   X(powersgd)
 
 namespace gossamer {

@@ -55,6 +55,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"stc:ratio=0.05,merge=union,indices=raw", bounds::kept_as_sign},
       {"qsparse:ratio=0.05", bounds::kept_as_levels<7>},
       {"qsparse:ratio=0.3,levels=2,merge=reselect", bounds::kept_as_levels<2>},
+      {"wangni:ratio=0.05", bounds::kept_or_raised},
+      {"wangni:ratio=0.4,merge=reselect", bounds::kept_or_raised},
   };
   return cases;
 }

@@ -22,16 +22,18 @@
   X(topk)                  \
   X(threshold)             \
   X(aji)                   \
+  X(dgc)                   \
   X(stc)                   \
   X(qsparse)               \
+  X(wangni)                \
+  X(gtopk)                 \
+  X(oktopk)                \
+  X(strom)                 \
+  X(dryden)                \
   X(randomk)               \
   X(randomblock)           \
   X(sketch)                \
   X(powersgd)
-  X(strom)                 \
-  X(dryden)                \
-  X(gtopk)                 \
-  X(oktopk)
 
 namespace gossamer {
 

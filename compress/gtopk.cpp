@@ -13,7 +13,7 @@ std::unique_ptr<TensorCodec> make(const Options& options, const Shape&) {
   const double ratio = options.real_above("ratio", 0, 1);
   return make_sparse({.name = "gtopk.1",
                       .coders = {read_values(options), read_indices(options)},
-                      .selection = std::make_unique<TopKSelection>(ratio, Rounding::nearest)},
+                      .selection = std::make_unique<TopKSelection>(ratio, KeptCount::nearest)},
                      true);
 }
 

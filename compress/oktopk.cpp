@@ -26,7 +26,7 @@ std::size_t count_above(std::span<const float> values, std::uint32_t above) noex
 /// that keeps 2k/3 to 5k/4 values.
 class ReusedThreshold final : public Selection {
  public:
-  ReusedThreshold(double ratio, std::size_t period) noexcept : exact_(ratio, Rounding::down), period_(period) {}
+  ReusedThreshold(double ratio, std::size_t period) noexcept : exact_(ratio, KeptCount::down), period_(period) {}
 
   [[nodiscard]] double share() const noexcept override { return exact_.share(); }
   [[nodiscard]] bool surveys() const noexcept override { return true; }
@@ -71,7 +71,7 @@ class ReusedThreshold final : public Selection {
 class OkTopK final : public SparseUnion, public Finisher {
  public:
   OkTopK(SparseMethod method, ReusedThreshold& local, double ratio)
-      : SparseUnion(std::move(method)), local_(local), largest_(ratio, Rounding::nearest) {}
+      : SparseUnion(std::move(method)), local_(local), largest_(ratio, KeptCount::nearest) {}
 
   [[nodiscard]] std::span<float> state() noexcept override { return local_.state(); }
   /// An owner's share: max(1, round(ratio · count)) of its part.

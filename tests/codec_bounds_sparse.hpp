@@ -88,4 +88,20 @@ std::string kept_as_levels(std::span<const float> tensor, std::size_t offset, st
   return {};
 }
 
+/// What comes back has the sign of the input; what is larger than some magnitude comes back as it is, what is not comes
+/// back as that magnitude or zero.
+inline std::string kept_or_raised(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  float raised = 0.0F;
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    if (decoded[i] != 0.0F && decoded[i] != tensor[offset + i]) raised = std::abs(decoded[i]);
+  }
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const float value = tensor[offset + i];
+    if (decoded[i] == 0.0F && (raised == 0.0F || std::abs(value) < raised)) continue;
+    const float expected = std::copysign(std::max(std::abs(value), raised), value);
+    if (value == 0.0F || decoded[i] != expected) return wrong(offset + i, value, decoded[i], 0.0);
+  }
+  return {};
+}
+
 }  // namespace gossamer::bounds

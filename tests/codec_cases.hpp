@@ -65,6 +65,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"threshold:v=0", bounds::exact},
       {"aji:ratio=0.05", bounds::largest_kept},
       {"aji:ratio=0.05,merge=reselect", bounds::largest_kept},
+      {"dgc:ratio=0.05,momentum=0", bounds::largest_kept},
+      {"dgc:ratio=1,momentum=0", bounds::exact},
       {"topk:ratio=0.05,values=sign", bounds::kept_as_sign},
       {"topk:ratio=1,values=sign", bounds::kept_as_sign},
       {"topk:ratio=0.05,values=log4", bounds::kept_as_powers},
@@ -77,6 +79,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"gtopk:ratio=0.01", bounds::one_percent_kept},
       {"oktopk:ratio=0.01", bounds::one_percent_kept},
       {"oktopk:ratio=0.05,values=int8", bounds::some_kept_as_int8},
+      {"wangni:ratio=0.05", bounds::kept_or_raised},
+      {"wangni:ratio=0.4,merge=reselect", bounds::kept_or_raised},
   };
   return cases;
 }

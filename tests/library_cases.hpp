@@ -24,6 +24,7 @@ inline const std::vector<std::string>& every_codec() {
       "topk:ratio=0.05",
       "topk:ratio=0.05,merge=reselect",
       "topk:ratio=0.05,reduce=allgather",
+      "dgc:ratio=0.05",
       "powersgd:rank=2",
   };
   return specs;

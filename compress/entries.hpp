@@ -17,6 +17,7 @@
   X(qsgd)                  \
   X(natural_dithering)     \
   X(lpc)                   \
+  X(thc)                   \
   X(signsgd)               \
   X(signum)                \
   X(topk)                  \

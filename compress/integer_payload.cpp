@@ -1,5 +1,6 @@
 #include "compress/integer_payload.hpp"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -26,9 +27,8 @@ std::size_t unit_count(const Format& format, std::uint64_t offset, std::size_t c
   return count == 0 ? 0 : (offset % format.block + count - 1) / format.block + 1;
 }
 
-std::size_t bytes_of(const Format& format, std::uint64_t offset, std::size_t count, unsigned contributions) noexcept {
-  return kHeader + format.tag_bytes + unit_count(format, offset, count) * sizeof(float) +
-         body_bytes(format, count, contributions);
+std::size_t head_bytes(const Format& format, std::uint64_t offset, std::size_t count) noexcept {
+  return kHeader + format.tag_bytes + unit_count(format, offset, count) * sizeof(float);
 }
 
 void check_units(const Format& format, const Payload& payload) {
@@ -42,14 +42,26 @@ void check_units(const Format& format, const Payload& payload) {
 
 }  // namespace
 
+std::size_t digit_count(const Format& format, std::uint64_t offset, std::size_t count) noexcept {
+  if (!format.padded || count == 0) return count;
+  const std::size_t first = std::min<std::size_t>(count, format.block - offset % format.block);
+  const std::size_t whole = (count - first) / format.block * format.block;
+  const std::size_t last = count - first - whole;
+  return std::bit_ceil(first) + whole + (last == 0 ? 0 : std::bit_ceil(last));
+}
+
 std::size_t payload_bytes(const Format& format, std::size_t count, unsigned contributions) noexcept {
-  return bytes_of(format, 0, count, std::clamp(contributions, 1U, kMaxContributions));
+  return head_bytes(format, 0, count) +
+         body_bytes(format, digit_count(format, 0, count), std::clamp(contributions, 1U, kMaxContributions));
 }
 
 std::size_t max_payload_bytes(const Format& format, std::size_t count) noexcept {
-  // A chunk touches the most blocks if it starts with the last value of one.
+  // A chunk touches the most blocks if it starts with the last value of one; no block but the first and the last is
+  // filled up, and neither by as many digits as it has values, or as half a block.
   const std::size_t offset = format.block == 0 ? 0 : format.block - 1;
-  return std::max(bytes_of(format, offset, count, 1), bytes_of(format, offset, count, kMaxContributions));
+  const std::size_t digits = count + (format.padded ? std::min(count, format.block) : 0);
+  return head_bytes(format, offset, count) +
+         std::max(body_bytes(format, digits, 1), body_bytes(format, digits, kMaxContributions));
 }
 
 Payload Payload::parse(const Format& format, Bytes bytes, std::size_t count) {
@@ -76,7 +88,8 @@ Payload Payload::parse(const Format& format, Bytes bytes, std::size_t count) {
   payload.common = reader.take(format.tag_bytes + units);
   payload.units = payload.common.subspan(format.tag_bytes);
   check_units(format, payload);
-  payload.body = reader.take(body_bytes(format, count, payload.contributions));
+  payload.digits = digit_count(format, payload.offset, count);
+  payload.body = reader.take(body_bytes(format, payload.digits, payload.contributions));
   reader.expect_end();
   return payload;
 }
@@ -120,8 +133,8 @@ void DigitWriter::commit() {
   used_ = 0;
 }
 
-PlaneReader::PlaneReader(const Format& format, const Payload& payload, std::size_t count) noexcept
-    : format_(format), payload_(payload), left_(count), width_(width_of(format, payload.contributions)) {}
+PlaneReader::PlaneReader(const Format& format, const Payload& payload) noexcept
+    : format_(format), payload_(payload), left_(payload.digits), width_(width_of(format, payload.contributions)) {}
 
 const std::byte* PlaneReader::next() {
   const std::size_t count = group();
@@ -143,10 +156,10 @@ const std::byte* PlaneReader::digits_to_planes(std::size_t count) {
   return planes_.data();
 }
 
-SumReader::SumReader(const Format& format, const Payload& payload, std::size_t count) noexcept
+SumReader::SumReader(const Format& format, const Payload& payload) noexcept
     : format_(format),
       payload_(payload),
-      planes_(format, payload, count),
+      planes_(format, payload),
       meaning_{planes_.width(), format.lattice.step,
                static_cast<std::int32_t>(payload.contributions * format.lattice.bias),
                static_cast<std::int32_t>(payload.contributions * format.lattice.top)} {}
@@ -188,8 +201,8 @@ Bytes merge(const Format& format, Bytes a, Bytes b, std::size_t count, MutableBy
   put_header(writer, count, left.offset, contributions, Form::planes);
   writer.put_bytes(left.common);
   const unsigned width = width_of(format, contributions);
-  PlaneReader lefts(format, left, count);
-  PlaneReader rights(format, right, count);
+  PlaneReader lefts(format, left);
+  PlaneReader rights(format, right);
   while (const std::size_t group = lefts.group()) {
     std::byte* sum = writer.take(planes::bytes_of(group, width)).data();
     const planes::Operand x{lefts.next(), lefts.width()};

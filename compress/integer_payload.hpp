@@ -38,6 +38,7 @@ struct Format {
   std::size_t block = 0;  ///< values that share a unit, counted from the tensor's start; 0: all
   std::size_t tag_bytes = 0;
   Form single = Form::planes;  ///< of one contribution
+  bool padded = false;         ///< values that share a unit are as many digits as the next power of two
 };
 
 /// Values of a chunk that share a unit.
@@ -57,6 +58,9 @@ void for_each_run(const Format& format, std::uint64_t offset, std::size_t count,
   }
 }
 
+/// Digits of `count` values.
+std::size_t digit_count(const Format& format, std::uint64_t offset, std::size_t count) noexcept;
+
 /// Bytes of the payload of `count` values; the largest of any offset and any number of contributions.
 std::size_t payload_bytes(const Format& format, std::size_t count, unsigned contributions) noexcept;
 std::size_t max_payload_bytes(const Format& format, std::size_t count) noexcept;
@@ -64,6 +68,7 @@ std::size_t max_payload_bytes(const Format& format, std::size_t count) noexcept;
 /// A payload, checked.
 struct Payload {
   std::uint64_t offset = 0;
+  std::size_t digits = 0;
   unsigned contributions = 0;
   Form form = Form::planes;
   Bytes common;  ///< tag and units: equal in all payloads that may be added
@@ -81,8 +86,8 @@ void put_header(ByteWriter& writer, std::size_t count, std::uint64_t offset, uns
 /// Takes the digits of one contribution in order and writes them as the format wants.
 class DigitWriter {
  public:
-  DigitWriter(const Format& format, std::size_t count, ByteWriter& writer) noexcept
-      : format_(format), left_(count), writer_(writer) {}
+  DigitWriter(const Format& format, std::size_t digits, ByteWriter& writer) noexcept
+      : format_(format), left_(digits), writer_(writer) {}
   /// Room for the next digits, `wanted` or fewer: what is left of a group.
   std::span<std::uint8_t> next(std::size_t wanted);
   /// The room that next() gave is filled.
@@ -90,7 +95,7 @@ class DigitWriter {
 
  private:
   const Format& format_;
-  std::size_t left_;  ///< values that are not in digits_ yet
+  std::size_t left_;  ///< digits that are not written yet
   ByteWriter& writer_;
   std::size_t used_ = 0;
   std::array<std::uint8_t, kGroup + planes::kWord> digits_{};
@@ -99,9 +104,9 @@ class DigitWriter {
 /// Hands out the planes of a payload, group by group.
 class PlaneReader {
  public:
-  PlaneReader(const Format& format, const Payload& payload, std::size_t count) noexcept;
+  PlaneReader(const Format& format, const Payload& payload) noexcept;
   [[nodiscard]] unsigned width() const noexcept { return width_; }
-  /// Values of the next group; 0 after the last.
+  /// Digits of the next group; 0 after the last.
   [[nodiscard]] std::size_t group() const noexcept { return std::min(kGroup, left_); }
   /// The planes of the next group. Throws `corrupt`.
   const std::byte* next();
@@ -120,7 +125,7 @@ class PlaneReader {
 /// Hands out what the sums of a payload mean, in units.
 class SumReader {
  public:
-  SumReader(const Format& format, const Payload& payload, std::size_t count) noexcept;
+  SumReader(const Format& format, const Payload& payload) noexcept;
   /// The next `wanted` sums or fewer: what is left of a group. Throws `corrupt`.
   std::span<const float> next(std::size_t wanted);
   /// Exactly out.size() sums.

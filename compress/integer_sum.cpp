@@ -12,7 +12,7 @@ Bytes IntegerSum::encode(Chunk chunk, MutableBytes slot) {
   if (format_.block == 0 && chunk.count == 0) writer.put(unit_of(chunk.offset, 0));
   integer::for_each_run(format_, chunk.offset, chunk.count,
                         [&](const integer::Run& run) { writer.put(unit_of(chunk.offset + run.first, run.count)); });
-  integer::DigitWriter digits(format_, chunk.count, writer);
+  integer::DigitWriter digits(format_, integer::digit_count(format_, chunk.offset, chunk.count), writer);
   integer::for_each_run(format_, chunk.offset, chunk.count, [&](const integer::Run& run) {
     const std::uint64_t offset = chunk.offset + run.first;
     encode_run({chunk.floats().subspan(run.first, run.count), offset, unit_of(offset, run.count)}, digits);
@@ -23,7 +23,7 @@ Bytes IntegerSum::encode(Chunk chunk, MutableBytes slot) {
 void IntegerSum::accumulate(Bytes bytes, float scale, Chunk out) const {
   const integer::Payload payload = integer::Payload::parse(format_, bytes, out.count);
   const Bytes tag = payload.common.first(format_.tag_bytes);
-  integer::SumReader sums(format_, payload, out.count);
+  integer::SumReader sums(format_, payload);
   integer::for_each_run(format_, payload.offset, out.count, [&](const integer::Run& run) {
     add_run(sums, tag,
             {out.floats().subspan(run.first, run.count), payload.offset + run.first, payload.unit(run.unit), scale});

@@ -12,9 +12,10 @@ namespace {
 class LinearLevels final : public SharedScaleSum {
  public:
   LinearLevels(const LevelPlan& plan, std::size_t tensor_count)
-      : SharedScaleSum(plan.name,
-                       {plan.codec, {plan.below + plan.levels, plan.below, 1}, plan.block, 0, integer::Form::planes},
-                       tensor_count),
+      : SharedScaleSum(
+            plan.name,
+            {plan.codec, {plan.below + plan.levels, plan.below, 1}, plan.block, 0, integer::Form::planes, false},
+            tensor_count),
         levels_(static_cast<float>(plan.levels)),
         below_(static_cast<float>(plan.below)),
         norm_(plan.norm),

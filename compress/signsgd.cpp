@@ -11,7 +11,7 @@ namespace gossamer {
 namespace {
 
 constexpr integer::Format format_of(std::string_view codec) noexcept {
-  return {codec, {1, 1, 2}, 0, 0, integer::Form::planes};
+  return {codec, {1, 1, 2}, 0, 0, integer::Form::planes, false};
 }
 
 /// signSGD with majority vote (Bernstein et al., "signSGD: compressed optimisation for non-convex problems", ICML 2018;
@@ -89,7 +89,7 @@ Bytes SignVote::finish(Bytes sum, std::size_t count, MutableBytes slot) {
   ByteWriter writer(slot);
   integer::put_header(writer, count, payload.offset, 1, integer::Form::planes);
   writer.put(vote_unit(payload.unit(0), payload.contributions));
-  integer::PlaneReader counts(format(), payload, count);
+  integer::PlaneReader counts(format(), payload);
   for (std::uint64_t offset = payload.offset; const std::size_t group = counts.group(); offset += group) {
     const std::byte* planes = counts.next();
     const Coins coins(shared_, offset, group);

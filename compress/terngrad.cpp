@@ -15,7 +15,7 @@ namespace {
 class TernGrad final : public SharedScaleSum {
  public:
   TernGrad(double clip, std::size_t count)
-      : SharedScaleSum("terngrad.2", {"terngrad", {2, 1, 1}, 0, 0, integer::Form::base3}, count), clip_(clip) {}
+      : SharedScaleSum("terngrad.2", {"terngrad", {2, 1, 1}, 0, 0, integer::Form::base3, false}, count), clip_(clip) {}
 
  private:
   /// The largest value after clipping.

@@ -85,4 +85,23 @@ inline std::string dithered_powers_of_two(std::span<const float> tensor, std::si
                        [](double steps) { return std::max(1.0, steps); });
 }
 
+/// Of each block of 4096, what rounding to a 4-bit table and clipping at 2.15 deviations may lose: gaps of three
+/// integers out of 15 that stand for 2.15 deviations, (3 · 2.154 / 15)² < 0.19 of the squared length, and the little
+/// that is beyond. Rotation spreads the error over the block.
+inline std::string rotated_blocks(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  for (std::size_t at = 0; at < decoded.size();) {
+    const std::size_t start = (offset + at) / 4096 * 4096;
+    const std::size_t length = std::min<std::size_t>(4096, tensor.size() - start);
+    const std::size_t end = std::min(decoded.size(), start + length - offset);
+    const double norm = block_norm(tensor.subspan(start, length), false);
+    double lost = 0.0;
+    for (std::size_t i = at; i < end; ++i) {
+      lost += std::pow(static_cast<double>(decoded[i]) - static_cast<double>(tensor[offset + i]), 2);
+    }
+    if (!(lost <= 0.25 * norm * norm)) return sentence("of the block at ", start, " lost ", lost, " of ", norm * norm);
+    at = end;
+  }
+  return {};
+}
+
 }  // namespace gossamer::bounds

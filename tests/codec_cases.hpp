@@ -53,6 +53,7 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"qsgd:bits=8,bucket=100,norm=l2", bounds::qsgd_of_length},
       {"natural_dithering", bounds::dithered_powers_of_two},
       {"lpc", bounds::clipped_lattice},
+      {"thc", bounds::rotated_blocks},
       {"signsgd", bounds::signs},
       {"signum:momentum=0", bounds::signs},
       {"topk:ratio=0.01", bounds::one_percent_kept},

@@ -145,5 +145,50 @@ TEST_CASE("levels: stochastic rounding equals the scalar twin") {
   });
 }
 
+TEST_CASE("levels: rounding to powers of two equals the scalar twin") {
+  for_all_rules([](std::span<const float> values, const kernels::LevelRule& rule, const auto& words) {
+    std::vector<std::uint8_t> digits(values.size());
+    kernels::quantise_natural(values, rule, words.data(), digits.data());
+    CHECK(differing(values, rule, digits, [&](float x, std::size_t i) {
+            const float size = std::abs(x);
+            const float below = size < 1 ? 0.0F : std::exp2(std::floor(std::log2(size)));
+            const float gap = size < 1 ? 1.0F : below;
+            const float rounded = below + (to_unit(words[i]) * gap < size - below ? gap : 0.0F);
+            return static_cast<int>(x < 0 ? -rounded : rounded);
+          }) == 0);
+  });
+}
+
+TEST_CASE("levels: rounding to a table equals the scalar twin") {
+  for_all_rules([](std::span<const float> values, kernels::LevelRule rule, const auto& words) {
+    rule.bias = 7;
+    rule.low = -7;
+    rule.high = 7;
+    // 0, 3, 4, 9, 14
+    kernels::LevelTable table;
+    for (const auto& [from, to] : {std::pair{0, 3}, {3, 4}, {4, 9}, {9, 14}}) {
+      for (int cell = from; cell < to; ++cell) {
+        table.below[static_cast<std::size_t>(cell)] = static_cast<float>(from);
+        table.gap[static_cast<std::size_t>(cell)] = static_cast<float>(to - from);
+      }
+    }
+    std::vector<std::uint8_t> digits(values.size());
+    kernels::quantise_table(values, rule, table, words.data(), digits.data());
+    CHECK(differing(values, rule, digits, [&](float x, std::size_t i) {
+            const float place = x + 7;
+            const auto cell = std::min<std::size_t>(static_cast<std::size_t>(place), 13);
+            const bool up = to_unit(words[i]) * table.gap[cell] < place - table.below[cell];
+            return static_cast<int>(table.below[cell] + (up ? table.gap[cell] : 0.0F)) - 7;
+          }) == 0);
+  });
+}
+
+TEST_CASE("levels: the sign of both zeros is +") {
+  const std::vector<float> values = {0.0F, -0.0F, 1e-45F, -1e-45F, 3e38F, -3e38F, 1.0F, -1.0F, -2.0F};
+  std::vector<std::uint8_t> digits(values.size());
+  kernels::quantise_sign(values, digits.data());
+  CHECK(digits == std::vector<std::uint8_t>{1, 1, 1, 0, 1, 0, 1, 0, 0});
+}
+
 }  // namespace
 }  // namespace gossamer

@@ -14,9 +14,11 @@
   X(threshold)             \
   X(aji)                   \
   X(dgc)                   \
+  X(sgc)                   \
   X(stc)                   \
   X(qsparse)               \
   X(wangni)                \
+  X(variance)              \
   X(powersgd)
 
 namespace gossamer {

@@ -140,6 +140,15 @@ class Conditioner {
   virtual void condition(Chunk gradient, const StepContext& context) = 0;
 };
 
+/// Weighs gradients by how much the samples agree: variance-based sparsification.
+class TakesSecondMoments {
+ public:
+  virtual ~TakesSecondMoments() = default;
+  /// Before a call, at most once for each: for every element Σ (g_z / B)² over the B samples z whose gradients' mean
+  /// the call is given. Throws `argument` for another number of elements and for what is negative or not finite.
+  virtual void second_moments(std::span<const float> moments) = 0;
+};
+
 /// A merged sum travels back in another form: a vote, a rounding. Its owner keeps what that drops as residual.
 class Finisher {
  public:

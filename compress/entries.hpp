@@ -24,6 +24,7 @@
   X(threshold)             \
   X(aji)                   \
   X(dgc)                   \
+  X(sgc)                   \
   X(stc)                   \
   X(qsparse)               \
   X(wangni)                \
@@ -34,6 +35,7 @@
   X(randomk)               \
   X(randomblock)           \
   X(sketch)                \
+  X(variance)              \
   X(powersgd)
 
 namespace gossamer {

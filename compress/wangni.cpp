@@ -64,31 +64,18 @@ class ProportionalSelection final : public Selection {
     for (std::size_t at = 0; at < run.count; at += kBlock) {
       const std::span<const float> block = run.floats().subspan(at, std::min(kBlock, run.count - at));
       kernels::random_words(own_, run.offset + at, std::span(words).first(block.size()));
-      pick_block(block, at, words.data(), out);
+      append_kept(block, at, out, [&](std::size_t i, float& value) {
+        const float magnitude = std::fabs(value);
+        // 31 bits, so that small probabilities are not rounded away; 1 itself may come out.
+        const float uniform = static_cast<float>(static_cast<std::int32_t>(words[i] >> 1)) * 0x1p-31F;
+        value = std::copysign(std::max(magnitude, certain_), value);
+        return (uniform * certain_ < magnitude) | (magnitude >= certain_);
+      });
     }
   }
   void reset() override { certain_ = std::numeric_limits<float>::infinity(); }
 
  private:
-  void pick_block(std::span<const float> block, std::size_t first, const std::uint32_t* words,
-                  SparseVector& out) const {
-    out.make_room(block.size() + 1);
-    std::uint32_t* indices = out.end_indices();
-    float* picked = out.end_values();
-    std::size_t found = 0;
-    // Every value is written, and the place kept only for those that are picked: no branch to guess.
-    for (std::size_t i = 0; i < block.size(); ++i) {
-      const float magnitude = std::fabs(block[i]);
-      // 31 bits, so that small probabilities are not rounded away; 1 itself may come out, and is below no certain one.
-      const float uniform = static_cast<float>(static_cast<std::int32_t>(words[i] >> 1)) * 0x1p-31F;
-      const float sent = std::max(magnitude, certain_);
-      indices[found] = static_cast<std::uint32_t>(first + i);
-      picked[found] = std::copysign(sent, block[i]);
-      found += static_cast<std::size_t>((uniform * certain_ < magnitude) | (magnitude >= certain_));
-    }
-    out.added(found);
-  }
-
   double ratio_;
   float certain_ = std::numeric_limits<float>::infinity();  ///< t: from this magnitude on, values are kept for certain
   RandomStream own_;

@@ -68,6 +68,7 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"aji:ratio=0.05,merge=reselect", bounds::largest_kept},
       {"dgc:ratio=0.05,momentum=0", bounds::largest_kept},
       {"dgc:ratio=1,momentum=0", bounds::exact},
+      {"sgc:ratio=0.01,momentum=0", bounds::one_percent_kept},
       {"topk:ratio=0.05,values=sign", bounds::kept_as_sign},
       {"topk:ratio=1,values=sign", bounds::kept_as_sign},
       {"topk:ratio=0.05,values=log4", bounds::kept_as_powers},
@@ -80,6 +81,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"gtopk:ratio=0.01", bounds::one_percent_kept},
       {"oktopk:ratio=0.01", bounds::one_percent_kept},
       {"oktopk:ratio=0.05,values=int8", bounds::some_kept_as_int8},
+      {"variance", bounds::exact},  // nothing is known yet that would keep a value back
+      {"variance:values=log4", bounds::kept_as_powers},
       {"wangni:ratio=0.05", bounds::kept_or_raised},
       {"wangni:ratio=0.4,merge=reselect", bounds::kept_or_raised},
   };

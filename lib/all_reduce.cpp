@@ -271,7 +271,7 @@ struct AllReduce::Steps {
   }
 };
 
-AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, int round)
+AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Turn turn)
     : legs_(legs), element_bytes_(size_of(shape.dtype)) {
   const ReducerKind kind = reducer_kind(codec);
   in_place_ = kind == ReducerKind::in_place;
@@ -287,12 +287,12 @@ AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec,
   const std::size_t messages = landings + (in_place_ ? 0 : 2) + (framed ? 1 : 0);
   const std::size_t payloads = (framed ? 1 : 0) + reducer_slots(kind, kept);
   const std::size_t slots = messages * message_parts + payloads;
-  cut_ = choose_cut(codec, shape, ranks, slots);
+  cut_ = choose_cut(codec, shape, ranks, slots * turn.budget);
 
   const std::size_t payload = codec.max_payload(cut_.part_count);
   const std::size_t message = message_parts * (payload + (framed ? sizeof(std::uint32_t) : 0));
   for (std::uint32_t number = 0; number < cut_.lanes; ++number) {
-    auto lane = std::make_unique<Lane>(engine, number, round);
+    auto lane = std::make_unique<Lane>(engine, number, turn.round);
     lane->reducer = make_reducer(codec, shape.dtype, cut_.part_count, kept);
     lane->framed = framed;
     for (std::size_t i = 0; i < landings; ++i) lane->incoming.emplace_back(message);

@@ -50,12 +50,18 @@ struct Cut {
 /// the cache, all slots together at most a quarter of the tensor (except for tensors too small for that to matter).
 Cut choose_cut(const Codec& codec, const Shape& shape, std::size_t ranks, std::size_t slots);
 
+/// What tells the all-reduces of one tensor apart.
+struct Turn {
+  int round = 0;           ///< of their messages within a call
+  std::size_t budget = 1;  ///< slots take at most one in `budget` of the quarter of the tensor that one alone may take
+};
+
 /// Reduce-scatter along dimension 1, 2, …, then all-gather back, of one array, with one codec: every hop of every codec
 /// and topology. Made once per tensor, with all the memory its calls need.
 class AllReduce {
  public:
-  /// `legs` and `codec` outlive this. `round` keeps the messages of several all-reduces within a call apart.
-  AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, int round = 0);
+  /// `legs` and `codec` outlive this.
+  AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Turn turn = {});
   ~AllReduce();
 
   /// The call's coroutine: `ground.data` holds the result when it ends. Throws numeric (the same on all ranks) when the

@@ -29,19 +29,25 @@ struct Tensor::Rounds {
     Projection projection;
   };
 
-  Rounds(Engine& engine, const std::vector<Leg>& legs, LinearCodec& codec) : block(kBlock) {
+  /// `tensor`: the shape of the codec's tensor, of floats.
+  Rounds(Engine& engine, const std::vector<Leg>& legs, LinearCodec& codec, const Shape& tensor) : block(kBlock) {
+    if (dynamic_cast<Learner*>(&codec) != nullptr) {
+      plain = make_codec("identity", tensor).codec;
+      // In the place of the first round: a call has either. It is rare, so it has to do with little memory.
+      dense = std::make_unique<AllReduce>(engine, legs, dynamic_cast<Codec&>(*plain), tensor, Turn{0, 4});
+    }
     for (int i = 0; i < codec.rounds(); ++i) {
       const Shape shape{DType::float32, {codec.round_count(i)}};
       Round round{std::vector<float>(shape.count()), make_codec(codec.wire(), shape).codec, nullptr,
                   Projection(codec, i)};
       auto* wire = dynamic_cast<Codec*>(round.wire.get());
       if (wire == nullptr) fail(Status::internal, "'", codec.wire(), "' cannot carry the rounds of ", codec.name());
-      round.all_reduce = std::make_unique<AllReduce>(engine, legs, *wire, shape, i);
+      round.all_reduce = std::make_unique<AllReduce>(engine, legs, *wire, shape, Turn{i});
       rounds.push_back(std::move(round));
     }
   }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    std::size_t bytes = block.size() * sizeof(float);
+    std::size_t bytes = block.size() * sizeof(float) + (dense ? dense->slot_bytes() : 0);
     for (const Round& round : rounds) bytes += round.vector.size() * sizeof(float) + round.all_reduce->slot_bytes();
     return bytes;
   }
@@ -49,6 +55,8 @@ struct Tensor::Rounds {
   static constexpr std::size_t kBlock = 16384;  // reconstructed values at a time: stays in the first-level caches
   std::vector<Round> rounds;
   std::vector<float> block;
+  std::unique_ptr<TensorCodec> plain;  // what `dense` sends with
+  std::unique_ptr<AllReduce> dense;    // of a Learner
 };
 
 }  // namespace gossamer

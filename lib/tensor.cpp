@@ -10,7 +10,7 @@
 namespace gossamer {
 namespace {
 
-constexpr int kMaximaRound = 1;                           // the tensor's own all-reduce is round 0
+constexpr Turn kMaximaTurn{1};                            // the tensor's own all-reduce is round 0
 constexpr std::uint64_t kMagic = 0x31525354'53534f47ULL;  // "GOSSTSR1"
 
 std::uint64_t hash_of(Bytes bytes) noexcept {
@@ -76,7 +76,7 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
   if (maxima_ != nullptr) {
     maximum_ = make_maximum();
     const Shape scales{DType::float32, {maxima_->maxima().size()}};
-    share_maxima_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *maximum_, scales, kMaximaRound);
+    share_maxima_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *maximum_, scales, kMaximaTurn);
   }
   const bool lossy = in_place_ == nullptr;
   const Shape floats{DType::float32, shape_.dims};
@@ -85,7 +85,7 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
   if (stepwise_ != nullptr) {
     all_reduce_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *stepwise_, lossy ? floats : shape_);
   } else {
-    rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_);
+    rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_, floats);
   }
 }
 

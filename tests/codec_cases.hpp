@@ -55,6 +55,9 @@ inline const std::vector<LinearCase>& linear_cases() {
   static const std::vector<LinearCase> cases = {
       {"powersgd:rank=1", 1.0001},
       {"powersgd:rank=2,wire=fp16", 1.01},
+      {"powersgd:rank=2,iterations=3", 1.0001},
+      {"powersgd:rank=2,half=on", 1.0001},
+      {"powersgd:rank=2,plus=3,iterations=2", 1e-6},
   };
   return cases;
 }
@@ -97,11 +100,21 @@ inline Chunk chunk_of(std::span<float> values, std::size_t offset = 0) {
   return {reinterpret_cast<std::byte*>(values.data()), values.size(), offset};
 }
 
-/// One rank's codec object for a float tensor of one dimension, after begin().
+/// A tensor of `count` floats: of one dimension, or a matrix of 32 columns, the last row possibly incomplete, for
+/// codecs that need one.
+inline Shape shape_for(const std::string& spec, std::size_t count) {
+  const std::string name = Spec::parse(spec).name;
+  const auto entry = std::ranges::find(codecs(), name, &CodecEntry::name);
+  constexpr std::size_t kColumns = 32;
+  if (entry == codecs().end() || !entry->needs_matrix) return {DType::float32, {count}};
+  return {DType::float32, {(count + kColumns - 1) / kColumns, kColumns}};
+}
+
+/// One rank's codec object for a float tensor of shape_for(), after begin().
 class Subject {
  public:
   Subject(const std::string& spec, std::vector<float> values, std::uint32_t rank = 0) : values_(std::move(values)) {
-    CodecChoice choice = make_codec(spec, Shape{DType::float32, {values_.size()}});
+    CodecChoice choice = make_codec(spec, shape_for(spec, values_.size()));
     codec_.reset(dynamic_cast<Codec*>(choice.codec.get()));
     if (codec_ == nullptr) fail(Status::internal, spec, " is not a Codec");
     static_cast<void>(choice.codec.release());

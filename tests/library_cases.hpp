@@ -24,6 +24,7 @@ inline const std::vector<std::string>& every_codec() {
       "topk:ratio=0.05",
       "topk:ratio=0.05,merge=reselect",
       "powersgd:rank=2",
+      "powersgd:rank=2,half=on,plus=2",
   };
   return specs;
 }

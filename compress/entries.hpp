@@ -11,7 +11,11 @@
   X(int8)                  \
   X(terngrad)              \
   X(topk)                  \
-  X(powersgd)
+  X(powersgd)              \
+  X(lowrank)               \
+  X(gradzip)               \
+  X(gradiveq)              \
+  X(atomo)
 
 namespace gossamer {
 

@@ -13,6 +13,7 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
+#include "tests/codec_bounds_low_rank.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -40,6 +41,9 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
       {"topk:ratio=1", bounds::exact},
       {"topk:ratio=0.05,values=int8,indices=golomb", bounds::some_kept_as_int8},
+      {"lowrank:rank=2", bounds::projected},
+      {"atomo", bounds::atoms_of_five_percent},
+      {"atomo:budget=0.3,basis=svd", bounds::triplets},
   };
   return cases;
 }
@@ -58,6 +62,10 @@ inline const std::vector<LinearCase>& linear_cases() {
       {"powersgd:rank=2,iterations=3", 1.0001},
       {"powersgd:rank=2,half=on", 1.0001},
       {"powersgd:rank=2,plus=3,iterations=2", 1e-6},
+      // A ridge shrinks what the projection keeps.
+      {"gradzip:rank=2", 1.0001},
+      // The first call exchanges the tensor as it is.
+      {"gradiveq:slice=16,dims=2,refresh=3", 1e-6},
   };
   return cases;
 }

@@ -164,6 +164,38 @@ class Grained {
   [[nodiscard]] virtual std::size_t grain() const noexcept = 0;
 };
 
+/// A LinearCodec of which a call runs only some rounds: factors that take turns.
+class Intermittent {
+ public:
+  virtual ~Intermittent() = default;
+  /// After begin(): whether this call leaves `round` out, which all ranks must say alike. Such a round is neither
+  /// projected nor absorbed.
+  [[nodiscard]] virtual bool skips(int round) const noexcept = 0;
+};
+
+/// A LinearCodec that now and then has the tensor exchanged as it is and learns from the sum, which is the call's
+/// result: a subspace for the calls to come. Such a call leaves no residual.
+class Learner {
+ public:
+  virtual ~Learner() = default;
+  /// After begin(): whether this call is one, instead of running rounds; all ranks must say alike.
+  [[nodiscard]] virtual bool dense() const noexcept = 0;
+  /// The sum of such a call; the same bits everywhere.
+  virtual void learn(std::span<const float> sum) = 0;
+};
+
+/// Whether the call that has begun runs `round`.
+[[nodiscard]] inline bool runs(const LinearCodec& codec, int round) noexcept {
+  const auto* intermittent = dynamic_cast<const Intermittent*>(&codec);
+  return intermittent == nullptr || !intermittent->skips(round);
+}
+
+/// The codec, if it is to learn from the call that has begun.
+[[nodiscard]] inline Learner* learner_of(LinearCodec& codec) noexcept {
+  auto* learner = dynamic_cast<Learner*>(&codec);
+  return learner != nullptr && learner->dense() ? learner : nullptr;
+}
+
 /// One way of reducing that a codec can be told to take: `key=value`.
 struct Alternative {
   std::string_view name;

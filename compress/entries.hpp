@@ -25,6 +25,7 @@
   X(aji)                   \
   X(dgc)                   \
   X(sgc)                   \
+  X(variance)              \
   X(stc)                   \
   X(qsparse)               \
   X(wangni)                \
@@ -35,8 +36,11 @@
   X(randomk)               \
   X(randomblock)           \
   X(sketch)                \
-  X(variance)              \
-  X(powersgd)
+  X(powersgd)              \
+  X(lowrank)               \
+  X(gradzip)               \
+  X(gradiveq)              \
+  X(atomo)
 
 namespace gossamer {
 

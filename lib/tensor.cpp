@@ -89,7 +89,7 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
     all_reduce_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *stepwise_, lossy ? floats : shape_,
                                               AllReduce::Options{.gathered = choice.gathered});
   } else {
-    rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_);
+    rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_, floats);
   }
 }
 
@@ -203,6 +203,15 @@ void Tensor::load(Bytes in) {
   mine.calls = calls;
   if (!residual.empty()) std::memcpy(mine.residual.data(), residual.data(), residual.size());
   if (!warm.empty()) std::memcpy(mine.state.data(), warm.data(), warm.size());
+}
+
+void Tensor::take_second_moments(std::span<const float> moments) {
+  auto* taker = dynamic_cast<TakesSecondMoments*>(codec_.get());
+  if (taker == nullptr) {
+    fail(Status::unsupported, "'", name(), "' has codec ", spec_,
+         membership_.group != nullptr ? " as part of a model" : "", ", which takes no second moments");
+  }
+  taker->second_moments(moments);
 }
 
 void Tensor::reset() {

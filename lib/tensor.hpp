@@ -87,6 +87,8 @@ class Tensor {
   void save(MutableBytes out);
   void load(Bytes in);
   void reset();
+  /// Of the next all-reduce's gradient.
+  void take_second_moments(std::span<const float> moments);
 
  private:
   struct Rounds;  // what a linear codec needs, in rounds.hpp

@@ -159,7 +159,19 @@ struct Tensor::Calls {
       add_residual(tensor, self.residual_, 1);
       self.linear_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context(1));
     }
+    if (Learner* learner = learner_of(*self.linear_)) {
+      Ground ground;
+      ground.data = reinterpret_cast<std::byte*>(values);
+      ground.check_finite = true;
+      co_await self.rounds_->dense->run(call, ground, nullptr);
+      const Stopwatch watch(call.time.decode);
+      learner->learn(tensor);
+      std::fill(self.residual_.begin(), self.residual_.end(), 0.0F);
+      add_residual(tensor, {}, mean);
+      co_return;
+    }
     for (int i = 0; i < self.linear_->rounds(); ++i) {
+      if (!runs(*self.linear_, i)) continue;
       Rounds::Round& round = self.rounds_->rounds[static_cast<std::size_t>(i)];
       Ground ground;
       ground.data = reinterpret_cast<std::byte*>(round.vector.data());

@@ -17,6 +17,7 @@
 #include "tests/codec_bounds_sparse.hpp"
 #include "tests/codec_bounds_dense.hpp"
 #include "tests/codec_bounds_integer.hpp"
+#include "tests/codec_bounds_low_rank.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -85,6 +86,9 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"variance:values=log4", bounds::kept_as_powers},
       {"wangni:ratio=0.05", bounds::kept_or_raised},
       {"wangni:ratio=0.4,merge=reselect", bounds::kept_or_raised},
+      {"lowrank:rank=2", bounds::projected},
+      {"atomo", bounds::atoms_of_five_percent},
+      {"atomo:budget=0.3,basis=svd", bounds::triplets},
   };
   return cases;
 }
@@ -107,6 +111,13 @@ inline const std::vector<LinearCase>& linear_cases() {
       {"randomblock:ratio=0.25", 1.0},
       // A sum is dropped or exact.
       {"sketch:k=20,columns=64", 1.0},
+      {"powersgd:rank=2,iterations=3", 1.0001},
+      {"powersgd:rank=2,half=on", 1.0001},
+      {"powersgd:rank=2,plus=3,iterations=2", 1e-6},
+      // A ridge shrinks what the projection keeps.
+      {"gradzip:rank=2", 1.0001},
+      // The first call exchanges the tensor as it is.
+      {"gradiveq:slice=16,dims=2,refresh=3", 1e-6},
   };
   return cases;
 }
@@ -149,11 +160,21 @@ inline Chunk chunk_of(std::span<float> values, std::size_t offset = 0) {
   return {reinterpret_cast<std::byte*>(values.data()), values.size(), offset};
 }
 
-/// One rank's codec object for a float tensor of one dimension, after begin().
+/// A tensor of `count` floats: of one dimension, or a matrix of 32 columns, the last row possibly incomplete, for
+/// codecs that need one.
+inline Shape shape_for(const std::string& spec, std::size_t count) {
+  const std::string name = Spec::parse(spec).name;
+  const auto entry = std::ranges::find(codecs(), name, &CodecEntry::name);
+  constexpr std::size_t kColumns = 32;
+  if (entry == codecs().end() || !entry->needs_matrix) return {DType::float32, {count}};
+  return {DType::float32, {(count + kColumns - 1) / kColumns, kColumns}};
+}
+
+/// One rank's codec object for a float tensor of shape_for(), after begin().
 class Subject {
  public:
   Subject(const std::string& spec, std::vector<float> values, std::uint32_t rank = 0) : values_(std::move(values)) {
-    CodecChoice choice = make_codec(spec, Shape{DType::float32, {values_.size()}});
+    CodecChoice choice = make_codec(spec, shape_for(spec, values_.size()));
     codec_.reset(dynamic_cast<Codec*>(choice.codec.get()));
     if (codec_ == nullptr) fail(Status::internal, spec, " is not a Codec");
     static_cast<void>(choice.codec.release());

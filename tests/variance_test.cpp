@@ -149,4 +149,24 @@ TEST_CASE("variance and sgc refuse options out of range") {
   }
 }
 
+TEST_CASE("goss_tensor_second_moments decides what is sent, and is refused where it means nothing") {
+  ThreadGroup group(2);
+  run_ranks(2, [&](int rank) {
+    const CommHandle comm = make_comm(group, rank, "transport=inproc");
+    const TensorHandle tensor = make_tensor(comm.get(), "w", {kCount}, "variance");
+    std::vector<float> moments(kCount);
+    for (std::size_t i = 0; i < kCount; ++i) moments[i] = i % 2 == 0 ? 0.5F : 2.0F;  // beside a gradient of 1
+    ok(goss_tensor_second_moments(tensor.get(), moments.data()), "moments");
+    std::vector<float> data(kCount, 1.0F);
+    ok(goss_allreduce(tensor.get(), data.data(), GOSS_MEAN), "all-reduce");
+    for (std::size_t i = 0; i < kCount; ++i)
+      expect(data[i] == (i % 2 == 0 ? 1.0F : 0.0F), "element ", i, ": ", data[i]);
+    moments[7] = -1;
+    fails(goss_tensor_second_moments(tensor.get(), moments.data()), GOSS_ERR_ARGUMENT, {"-1"}, "a negative moment");
+    fails(goss_tensor_second_moments(tensor.get(), nullptr), GOSS_ERR_ARGUMENT, {"moments", "NULL"}, "no moments");
+    const TensorHandle other = make_tensor(comm.get(), "v", {kCount}, "topk:ratio=0.01");
+    fails(goss_tensor_second_moments(other.get(), moments.data()), GOSS_ERR_UNSUPPORTED, {"topk"}, "another codec");
+  });
+}
+
 }  // namespace gossamer::test

@@ -19,7 +19,7 @@ std::unique_ptr<TensorCodec> make(const Options& options, const Shape& shape) {
   const double ratio = options.real_above("ratio", 0, 1);
   SparseMethod method{.name = "sgc.1",
                       .coders = {read_values(options), read_indices(options)},
-                      .selection = std::make_unique<TopKSelection>(ratio, Rounding::down)};
+                      .selection = std::make_unique<TopKSelection>(ratio, KeptCount::down)};
   return std::make_unique<MomentumUnion>(std::move(method), rule, shape.count());
 }
 

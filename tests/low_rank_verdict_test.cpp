@@ -6,12 +6,13 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/world.hpp"
 
 // Where to approximate: of the sum, in rounds (powersgd), or of partial sums, at every hop (lowrank). Prints the table
-// of docs/codecs/low_rank.md; takes a minute, so it runs only when asked for with --no-skip.
+// of docs/codecs/low_rank.md when asked for with --no-skip: it takes a minute.
 namespace gossamer::test {
 namespace {
 
@@ -104,6 +105,30 @@ void print_rows(Eigen::Index rows, Eigen::Index cols, int ranks) {
 }
 
 }  // namespace
+
+TEST_CASE("on a ring lowrank sends a right factor for every chunk, powersgd one for the matrix") {
+  constexpr int kRanks = 4;
+  constexpr double kSide = 256;
+  for (const auto& [codec, floats] : {std::pair{"powersgd:rank=2", 2.0 * (kSide + kSide) * 2 * (kRanks - 1) / kRanks},
+                                      std::pair{"lowrank:rank=2", 2.0 * (kSide / kRanks + kSide) * 2 * (kRanks - 1)}}) {
+    CAPTURE(codec);
+    ThreadGroup group(kRanks);
+    std::uint64_t sent = 0;
+    run_ranks(kRanks, [&](int rank) {
+      const CommHandle comm = make_comm(group, rank, "transport=inproc topology=ring");
+      const TensorHandle tensor = make_tensor(comm.get(), "w", {256, 256}, codec);
+      RowMajor data = gradient(256, 256, rank, 0);
+      ok(goss_allreduce(tensor.get(), data.data(), GOSS_SUM), codec);
+      goss_stats stats{};
+      stats.struct_size = sizeof stats;
+      ok(goss_tensor_stats(tensor.get(), &stats), "statistics");
+      if (rank == 0) sent = stats.bytes_sent;
+    });
+    // Headers and the agreement: less than 100 bytes for each of at most 15 messages.
+    CHECK(static_cast<double>(sent) >= 4 * floats);
+    CHECK(static_cast<double>(sent) <= 4 * floats + 1500);
+  }
+}
 
 TEST_CASE("verdict: low rank of the sum or of partial sums" * doctest::skip()) {
   std::printf("| matrix | ranks | codec | error, first call | error, warm | KB sent | ms of work |\n");

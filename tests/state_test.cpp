@@ -219,6 +219,7 @@ TEST_CASE("the residual is zero without error feedback and what was dropped with
   for (const std::string& codec : every_codec()) {
     for (const bool feedback : {false, true}) {
       if (codec == "identity" && feedback) continue;
+      if (codec.starts_with("dgc")) continue;  // its residual is one of gradients with momentum
       const std::size_t given = codec.find("ef=");
       const std::string bare = given == std::string::npos ? codec : codec.substr(0, given - 1);
       const std::string spec =

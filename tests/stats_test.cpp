@@ -271,7 +271,7 @@ TEST_CASE("goss_codec_apply: sizes, in place, seeds") {
     const Applied one = apply(codec, in, dims, 1);
     REQUIRE(one.status == GOSS_OK);
     CHECK(one.bytes > 0);
-    CHECK(one.bytes <= kCount * sizeof(float));
+    CHECK(one.bytes <= kCount * sizeof(float) + 16);  // a header, where all is sent as it is
     const Applied again = apply(codec, in, dims, 1);
     CHECK(same_bits(one.out, again.out));
     std::vector<float> aliased = in;

@@ -10,6 +10,7 @@ namespace {
 constexpr std::array kKeys = {
     Key{"topology", "ring", "who exchanges with whom: ring, torus:AxB[xC...], hypercube, complete"},
     Key{"codec", "identity", "codec of tensors that name none, e.g. topk:ratio=0.01"},
+    Key{"mixing", "average", "what goss_mix does with the neighbours' models, e.g. choco:gamma=auto"},
     Key{"transport", "ucx", "ucx for processes, inproc for ranks that are threads of one process"},
     Key{"timeout", "30", "seconds without an answer from a peer after which a call fails"},
     Key{"seed", "0", "of stochastic rounding, random indices and warm starts; an integer from 0"},
@@ -68,6 +69,7 @@ Config Config::parse(std::string_view text) {
   Config config;
   config.topology = options.text("topology");
   config.codec = options.text("codec");
+  config.mixing = options.text("mixing");
   config.transport = options.text("transport");
   config.timeout_seconds = options.real_above("timeout", 0, 1e6);
   config.seed = static_cast<std::uint64_t>(options.integer("seed", 0, INT64_MAX));
@@ -82,7 +84,7 @@ Config Config::parse(std::string_view text) {
 }
 
 std::string Config::common() const {
-  return sentence("topology=", topology, " codec=", codec, " transport=", transport, " seed=", seed,
+  return sentence("topology=", topology, " codec=", codec, " mixing=", mixing, " transport=", transport, " seed=", seed,
                   " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress,
                   " granularity=", whole_model ? "model" : "tensor");
 }

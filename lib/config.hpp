@@ -14,6 +14,7 @@ namespace gossamer {
 struct Config {
   std::string topology;
   std::string codec;
+  std::string mixing;
   std::string transport;
   double timeout_seconds = 30;
   std::uint64_t seed = 0;

@@ -5,7 +5,8 @@
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-build release
+build release lammps_surrogate
+build release gossamer_command
 bin=$root/build/release
 page=$root/docs/codecs.md
 out=$root/out/codec_table

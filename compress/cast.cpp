@@ -1,4 +1,4 @@
-#include "compress/codec.hpp"
+#include "compress/dense.hpp"
 #include "compress/entries.hpp"
 #include "compress/kernels.hpp"
 
@@ -6,42 +6,20 @@ namespace gossamer {
 namespace {
 
 /// Payload: u64 count, then 2 bytes per value.
-class Cast final : public Codec {
+class Cast final : public DenseCodec {
  public:
-  Cast(DType half, std::string_view name) noexcept : half_(half), name_(name) {}
-
-  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
-  [[nodiscard]] std::span<float> state() noexcept override { return {}; }
-  void reset() override {}
-
-  [[nodiscard]] std::size_t max_payload(std::size_t count) const noexcept override {
-    return sizeof(std::uint64_t) + 2 * count;
-  }
-  [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept override { return max_payload(count); }
-  [[nodiscard]] bool surveys() const noexcept override { return false; }
-  void begin(Chunk, const StepContext&) override {}
-
-  Bytes encode(Chunk chunk, MutableBytes slot) override {
-    ByteWriter writer(slot);
-    writer.put(std::uint64_t{chunk.count});
-    kernels::narrow(half_, chunk.floats(), writer.take(2 * chunk.count));
-    return writer.written();
-  }
-
-  void accumulate(Bytes payload, float scale, Chunk out) const override {
-    ByteReader reader(payload);
-    const auto count = reader.get<std::uint64_t>();
-    if (count != out.count) {
-      fail(Status::corrupt, name_, " payload is of ", count, " values; ", out.count, " were expected");
-    }
-    const Bytes halves = reader.take(2 * out.count);
-    reader.expect_end();
-    kernels::add_widened(half_, halves, scale, out.floats());
-  }
+  Cast(DType half, std::string_view name) noexcept : DenseCodec(name), half_(half) {}
 
  private:
+  [[nodiscard]] std::size_t body_bytes(std::size_t count) const noexcept override { return 2 * count; }
+  void encode_body(Chunk chunk, ByteWriter& body) override {
+    kernels::narrow(half_, chunk.floats(), body.take(body_bytes(chunk.count)));
+  }
+  void add_body(ByteReader& body, float scale, Chunk out) const override {
+    kernels::add_widened(half_, body.take(body_bytes(out.count)), scale, out.floats());
+  }
+
   DType half_;
-  std::string_view name_;
 };
 
 }  // namespace

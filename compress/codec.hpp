@@ -121,12 +121,32 @@ class SharedMaxima {
   [[nodiscard]] virtual std::span<float> maxima() noexcept = 0;
 };
 
+/// A linear codec whose sum is made of parts that each rank can tell: a rank's residual is then its input without its
+/// own part, instead of without an equal share of the sum, and stays bounded however much the ranks differ.
+class OwnContribution {
+ public:
+  virtual ~OwnContribution() = default;
+  /// After the last absorb(), if the vectors travelled exactly (wire() is "identity"): what this rank has put into
+  /// elements [offset, offset + out.size()) of the reconstruction, where its input was `values`. The ranks' parts add up
+  /// to the reconstruction. `out` and `values` have the same size and do not overlap.
+  virtual void contribution(std::size_t offset, std::span<const float> values, std::span<float> out) const = 0;
+};
+
 /// Turns the gradient into what is compressed, before error feedback joins in: momentum, clipping.
 class Conditioner {
  public:
   virtual ~Conditioner() = default;
   /// Once per call, before begin(): replaces this rank's whole gradient, which is not scaled yet.
   virtual void condition(Chunk gradient, const StepContext& context) = 0;
+};
+
+/// Weighs gradients by how much the samples agree: variance-based sparsification.
+class TakesSecondMoments {
+ public:
+  virtual ~TakesSecondMoments() = default;
+  /// Before a call, at most once for each: for every element Σ (g_z / B)² over the B samples z whose gradients' mean
+  /// the call is given. Throws `argument` for another number of elements and for what is negative or not finite.
+  virtual void second_moments(std::span<const float> moments) = 0;
 };
 
 /// A merged sum travels back in another form: a vote, a rounding. Its owner keeps what that drops as residual.
@@ -143,6 +163,38 @@ class Grained {
   virtual ~Grained() = default;
   [[nodiscard]] virtual std::size_t grain() const noexcept = 0;
 };
+
+/// A LinearCodec of which a call runs only some rounds: factors that take turns.
+class Intermittent {
+ public:
+  virtual ~Intermittent() = default;
+  /// After begin(): whether this call leaves `round` out, which all ranks must say alike. Such a round is neither
+  /// projected nor absorbed.
+  [[nodiscard]] virtual bool skips(int round) const noexcept = 0;
+};
+
+/// A LinearCodec that now and then has the tensor exchanged as it is and learns from the sum, which is the call's
+/// result: a subspace for the calls to come. Such a call leaves no residual.
+class Learner {
+ public:
+  virtual ~Learner() = default;
+  /// After begin(): whether this call is one, instead of running rounds; all ranks must say alike.
+  [[nodiscard]] virtual bool dense() const noexcept = 0;
+  /// The sum of such a call; the same bits everywhere.
+  virtual void learn(std::span<const float> sum) = 0;
+};
+
+/// Whether the call that has begun runs `round`.
+[[nodiscard]] inline bool runs(const LinearCodec& codec, int round) noexcept {
+  const auto* intermittent = dynamic_cast<const Intermittent*>(&codec);
+  return intermittent == nullptr || !intermittent->skips(round);
+}
+
+/// The codec, if it is to learn from the call that has begun.
+[[nodiscard]] inline Learner* learner_of(LinearCodec& codec) noexcept {
+  auto* learner = dynamic_cast<Learner*>(&codec);
+  return learner != nullptr && learner->dense() ? learner : nullptr;
+}
 
 /// One way of reducing that a codec can be told to take: `key=value`.
 struct Alternative {

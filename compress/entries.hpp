@@ -8,10 +8,39 @@
   X(identity)              \
   X(fp16)                  \
   X(bf16)                  \
+  X(fp8)                   \
   X(int8)                  \
+  X(natural)               \
+  X(efsign)                \
+  X(onebit)                \
   X(terngrad)              \
+  X(qsgd)                  \
+  X(natural_dithering)     \
+  X(lpc)                   \
+  X(thc)                   \
+  X(signsgd)               \
+  X(signum)                \
   X(topk)                  \
-  X(powersgd)
+  X(threshold)             \
+  X(aji)                   \
+  X(dgc)                   \
+  X(sgc)                   \
+  X(variance)              \
+  X(stc)                   \
+  X(qsparse)               \
+  X(wangni)                \
+  X(gtopk)                 \
+  X(oktopk)                \
+  X(strom)                 \
+  X(dryden)                \
+  X(randomk)               \
+  X(randomblock)           \
+  X(sketch)                \
+  X(powersgd)              \
+  X(lowrank)               \
+  X(gradzip)               \
+  X(gradiveq)              \
+  X(atomo)
 
 namespace gossamer {
 

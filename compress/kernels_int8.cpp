@@ -11,15 +11,12 @@
 #include "compress/int8_scale.hpp"
 #include "compress/kernels.hpp"
 #include "compress/lanes-inl.hpp"
+#include "compress/levels-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace gossamer::kernels::HWY_NAMESPACE {
 
-using F32 = hn::ScalableTag<float>;
-using I32 = hn::Rebind<std::int32_t, F32>;
 using I8 = hn::Rebind<std::int8_t, F32>;
-using U32 = hn::Rebind<std::uint32_t, F32>;
-using U8 = hn::Rebind<std::uint8_t, F32>;
 
 /// Uniforms drawn at a time: short enough to stay in the first cache.
 constexpr std::size_t kPiece = 256;
@@ -54,68 +51,6 @@ float max_abs(std::span<const float> values) {
   return largest(values.data(), values.size());
 }
 
-/// Rounders return vectors whose low bytes are the codes. Adding 1.5 · 2^23 leaves the nearest integer, ties to even,
-/// in the low bits: cheaper than a checked conversion.
-struct Nearest {
-  HWY_INLINE hn::Vec<U32> operator()(hn::Vec<F32> values, std::size_t) const {
-    return hn::BitCast(U32(), hn::Add(values, hn::Set(F32(), 0x1.8p23F)));
-  }
-};
-
-/// floor(x) + [u < x − floor(x)]: exact where floor(x + u) would round.
-struct Stochastic {
-  const std::uint32_t* words;
-  HWY_INLINE hn::Vec<U32> operator()(hn::Vec<F32> values, std::size_t at) const {
-    const F32 d;
-    const I32 di;
-    const auto limit = hn::Set(d, 127.0F);
-    const auto value = hn::Min(hn::Max(values, hn::Neg(limit)), limit);
-    const auto bits = hn::BitCast(di, hn::LoadU(U32(), words + at));
-    const auto integer = hn::And(hn::ShiftRight<8>(bits), hn::Set(di, 0xffffff));
-    const auto unit = hn::Mul(hn::ConvertTo(d, integer), hn::Set(d, 0x1p-24F));
-    const auto floor = hn::Floor(value);
-    const auto up = hn::IfThenElseZero(hn::Lt(unit, hn::Sub(value, floor)), hn::Set(d, 1.0F));
-    return hn::BitCast(U32(), hn::ConvertTo(di, hn::Add(floor, up)));
-  }
-};
-
-/// `round` is told the index of a vector's first value in the piece.
-template <bool kLift, class Round>
-HWY_INLINE hn::Vec<U8> codes_of(const float* from, const Int8Scale& scale, const Round& round, std::size_t at) {
-  const F32 d;
-  auto values = hn::LoadU(d, from);
-  if constexpr (kLift) values = hn::Mul(values, hn::Set(d, scale.lift));
-  return hn::TruncateTo(U8(), round(hn::Mul(values, hn::Set(d, scale.inverse)), at));
-}
-
-template <bool kLift, class Round>
-HWY_INLINE void quantise_lifted(std::span<const float> in, const Int8Scale& scale, const Round& round,
-                                std::uint8_t* codes) {
-  const F32 d;
-  const U8 d8;
-  const std::size_t step = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; i + step <= in.size(); i += step) {
-    hn::StoreU(codes_of<kLift>(in.data() + i, scale, round, i), d8, codes + i);
-  }
-  if (i == in.size()) return;
-  HWY_ALIGN float tail[hn::MaxLanes(d)] = {};
-  HWY_ALIGN std::uint8_t tail_codes[hn::MaxLanes(d)];
-  std::memcpy(tail, in.data() + i, (in.size() - i) * sizeof(float));
-  hn::StoreU(codes_of<kLift>(tail, scale, round, i), d8, tail_codes);
-  std::memcpy(codes + i, tail_codes, in.size() - i);
-}
-
-template <class Round>
-HWY_INLINE void quantise_piece(std::span<const float> in, const Int8Scale& scale, const Round& round,
-                               std::uint8_t* codes) {
-  if (scale.lift == 1.0F) {
-    quantise_lifted<false>(in, scale, round, codes);
-  } else {
-    quantise_lifted<true>(in, scale, round, codes);
-  }
-}
-
 /// Calls piece(values, scale, first value's index, codes) for every block's pieces of at most `longest` values.
 template <class Piece>
 HWY_INLINE void for_each_piece(std::span<const float> in, const Int8Blocks& out, std::size_t longest,
@@ -138,7 +73,7 @@ HWY_INLINE void for_each_piece(std::span<const float> in, const Int8Blocks& out,
 
 void quantise_int8(std::span<const float> in, const Int8Blocks& out) {
   const auto piece = [](std::span<const float> values, const Int8Scale& scale, std::size_t, std::uint8_t* codes)
-                         HWY_ATTR { quantise_piece(values, scale, Nearest{}, codes); };
+                         HWY_ATTR { quantise(values, LevelRule{scale}, Nearest{}, codes); };
   for_each_piece(in, out, out.block, piece);
 }
 
@@ -148,7 +83,7 @@ void quantise_int8_stochastic(std::span<const float> in, const Int8Blocks& out, 
   const auto piece = [&](std::span<const float> values, const Int8Scale& scale, std::size_t at, std::uint8_t* codes)
                          HWY_ATTR {
                            kernels::random_words(own, offset + at, std::span(words).first(values.size()));
-                           quantise_piece(values, scale, Stochastic{words}, codes);
+                           quantise(values, LevelRule{scale}, Stochastic{words}, codes);
                          };
   for_each_piece(in, out, kPiece, piece);
 }

@@ -12,21 +12,7 @@ constexpr double kDependent = 1e-6;
 // A pass that leaves more than this needs no repetition: what it cancelled cannot have cost digits.
 constexpr double kSettled = 0.7;
 
-/// Products of two floats are exact in double precision, so fused multiply-add changes nothing; eight partial sums in a
-/// fixed order, so neither does the width of vectors.
-double dot(std::span<const float> a, std::span<const float> b) noexcept {
-  std::array<double, 8> sums{};
-  const std::size_t whole = a.size() / 8 * 8;
-  for (std::size_t i = 0; i < whole; i += 8) {
-    for (std::size_t lane = 0; lane < 8; ++lane) {
-      sums[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
-    }
-  }
-  for (std::size_t i = whole; i < a.size(); ++i) sums[i - whole] += static_cast<double>(a[i]) * b[i];
-  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
-}
-
-/// a -= weight · b. The weight is a float for the same reason: an exact product.
+/// a -= weight · b. The weight is a float so that the product with it is exact (see dot).
 void subtract(std::span<float> a, float weight, std::span<const float> b) noexcept {
   for (std::size_t i = 0; i < a.size(); ++i) {
     a[i] = static_cast<float>(static_cast<double>(a[i]) - static_cast<double>(weight) * static_cast<double>(b[i]));
@@ -58,6 +44,20 @@ bool orthogonalise(std::span<float> a, std::span<const float> before) noexcept {
 }
 
 }  // namespace
+
+/// Products of two floats are exact in double precision, so fused multiply-add changes nothing; eight partial sums in a
+/// fixed order, so neither does the width of vectors.
+double dot(std::span<const float> a, std::span<const float> b) noexcept {
+  std::array<double, 8> sums{};
+  const std::size_t whole = a.size() / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) {
+      sums[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+    }
+  }
+  for (std::size_t i = whole; i < a.size(); ++i) sums[i - whole] += static_cast<double>(a[i]) * b[i];
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
 
 void SharedDraws::fill(std::span<float> out) noexcept {
   // A byte has variance (256² − 1) / 12; four of them added up are bell-shaped.

@@ -31,4 +31,7 @@ class SharedDraws {
 /// is rounded before it is added.
 void orthonormalise(std::span<float> vectors, std::size_t length, SharedDraws& draws) noexcept;
 
+/// Σ a_i b_i in double precision, with the same bits on every machine.
+double dot(std::span<const float> a, std::span<const float> b) noexcept;
+
 }  // namespace gossamer

@@ -49,7 +49,8 @@ std::span<const CodecEntry> codecs() noexcept {
 std::vector<Key> keys_of(const CodecEntry& entry) {
   std::vector<Key> keys(entry.keys.begin(), entry.keys.end());
   keys.push_back({"ef", entry.error_feedback ? "on" : "off", "error feedback: on or off"});
-  keys.push_back(kReduce);
+  const auto declared = [](const Key& key) { return key.name == kReduce.name; };
+  if (std::none_of(keys.begin(), keys.end(), declared)) keys.push_back(kReduce);
   return keys;
 }
 

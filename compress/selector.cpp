@@ -2,11 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
-#include <functional>
-
-#include "compress/selector_kernels.hpp"
 
 namespace gossamer {
 namespace {
@@ -19,23 +15,6 @@ constexpr std::size_t kMinSample = 2048;
 constexpr std::size_t kMaxSample = 32768;
 constexpr double kSampleDeviations = 5;  // the bracket misses once in about a million calls
 
-std::uint32_t key_of(float value) noexcept {
-  return std::bit_cast<std::uint32_t>(value) & kMaxKey;
-}
-
-/// One position in each of `strata` equal parts of [0, size), scattered within its part so that no period in the data
-/// lines up with the sample.
-std::size_t sample_position(std::size_t stratum, std::size_t strata, std::size_t size) noexcept {
-  const std::uint64_t scatter = (stratum * 0x9E3779B97F4A7C15ULL) >> 32;
-  const std::size_t width = size / strata;
-  return stratum * width + ((scatter * width) >> 32);
-}
-
-std::uint32_t nth_largest(std::span<std::uint32_t> keys, std::size_t n) {
-  std::nth_element(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(n), keys.end(), std::greater<>());
-  return keys[n];
-}
-
 }  // namespace
 
 void Selector::reset() noexcept {
@@ -46,16 +25,15 @@ void Selector::reset() noexcept {
 Selector::Bracket Selector::sample(std::span<const float> tensor, std::size_t k) {
   if (tensor.size() <= kSmallTensor) return {0, kMaxKey, tensor.size()};
   const std::size_t taken = std::clamp(tensor.size() / 64, kMinSample, kMaxSample);
-  sample_.resize(taken);
-  for (std::size_t i = 0; i < taken; ++i) sample_[i] = key_of(tensor[sample_position(i, taken, tensor.size())]);
+  sample_.draw(tensor, taken);
 
   const double share = static_cast<double>(k) / static_cast<double>(tensor.size());
   const double rank = share * static_cast<double>(taken);
   const double margin = kSampleDeviations * std::sqrt(rank * (1 - share) + 1) + 1;
   Bracket bracket{0, kMaxKey, 0};
-  if (rank > margin) bracket.high = nth_largest(sample_, static_cast<std::size_t>(rank - margin));
+  if (rank > margin) bracket.high = sample_.nth_largest(static_cast<std::size_t>(rank - margin));
   const auto low_rank = static_cast<std::size_t>(rank + margin);
-  if (low_rank < taken) bracket.low = nth_largest(sample_, low_rank);
+  if (low_rank < taken) bracket.low = sample_.nth_largest(low_rank);
   bracket.expected = static_cast<std::size_t>(2 * margin * static_cast<double>(tensor.size() / taken + 1));
   return bracket;
 }
@@ -115,16 +93,19 @@ void Selector::choose(std::span<const float> tensor, std::size_t k) {
   tie_end_ = ties == found.equal ? tensor.size() : kernels::end_of_nth_equal(tensor, found.key, ties);
 }
 
-void Selector::pick(std::span<const float> run, std::size_t offset, SparseVector& out) const {
-  const std::size_t ties_end = std::clamp(tie_end_, offset, offset + run.size()) - offset;
-  for (std::size_t at = 0; at < run.size();) {
-    const bool take_ties = at < ties_end;
-    const std::size_t stop = std::min(take_ties ? ties_end : run.size(), at + kBlock);
-    out.make_room(stop - at + kernels::kStoreSlack);
-    out.added(kernels::pick_above(run.subspan(at, stop - at), take_ties ? key_ - 1 : key_,
-                                  static_cast<std::uint32_t>(at), out.end_indices(), out.end_values()));
-    at = stop;
+void pick_above(std::span<const float> run, std::uint32_t above, std::size_t first_index, SparseVector& out) {
+  for (std::size_t at = 0; at < run.size(); at += kBlock) {
+    const std::span<const float> block = run.subspan(at, std::min(kBlock, run.size() - at));
+    out.make_room(block.size() + kernels::kStoreSlack);
+    out.added(kernels::pick_above(block, above, static_cast<std::uint32_t>(first_index + at), out.end_indices(),
+                                  out.end_values()));
   }
+}
+
+void Selector::pick(std::span<const float> run, std::size_t offset, SparseVector& out) const {
+  const std::size_t ties = std::clamp(tie_end_, offset, offset + run.size()) - offset;
+  pick_above(run.first(ties), key_ - 1, 0, out);
+  pick_above(run.subspan(ties), key_, ties, out);
 }
 
 }  // namespace gossamer

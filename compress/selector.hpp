@@ -1,13 +1,18 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "compress/magnitude_sample.hpp"
 #include "compress/sparse_vector.hpp"
 
 namespace gossamer {
+
+/// Appends the entries of `run` whose key is above `above`; the first value has index `first_index`.
+void pick_above(std::span<const float> run, std::uint32_t above, std::size_t first_index, SparseVector& out);
 
 /// Exact selection of the k largest magnitudes of a tensor, ties to the lowest index.
 ///
@@ -23,6 +28,10 @@ class Selector {
   void pick(std::span<const float> run, std::size_t offset, SparseVector& out) const;
   /// Nothing is chosen.
   void reset() noexcept;
+  /// The smallest magnitude that is chosen; 0 if nothing is, or all that is not zero.
+  [[nodiscard]] float smallest() const noexcept {
+    return key_ == kernels::kMaxKey ? 0.0F : std::bit_cast<float>(key_);
+  }
 
  private:
   /// The key of the k-th largest, how many keys are larger, and how many are equal.
@@ -43,7 +52,7 @@ class Selector {
 
   std::uint32_t key_ = 0x7fffffff;  ///< larger keys are chosen, and equal ones before tie_end_
   std::size_t tie_end_ = 0;         ///< element of the tensor
-  std::vector<std::uint32_t> sample_;
+  MagnitudeSample sample_;
   std::vector<std::uint32_t> candidates_;
 };
 

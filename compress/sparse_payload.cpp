@@ -11,15 +11,16 @@
 namespace gossamer {
 namespace {
 
-void put_header(ByteWriter& writer, std::size_t elements, std::size_t entries, ValueCoder values, std::uint8_t form) {
+void put_header(ByteWriter& writer, std::size_t elements, std::size_t entries, ValueFormat values, std::uint8_t form) {
   if (elements > std::numeric_limits<std::uint32_t>::max()) {
     fail(Status::unsupported, "a sparse payload of ", elements, " elements; at most 2^32 - 1");
   }
   writer.put(static_cast<std::uint32_t>(elements));
   writer.put(static_cast<std::uint32_t>(entries));
-  writer.put(static_cast<std::uint8_t>(values));
+  writer.put(static_cast<std::uint8_t>(values.coder));
   writer.put(form);
-  writer.put(std::uint16_t{0});
+  writer.put(values.levels);
+  writer.put(std::uint8_t{0});
 }
 
 /// Calls use(first, block) for the decoded values, one block at a time.
@@ -28,15 +29,14 @@ void for_value_blocks(const SparsePayload& payload, const Use& use) {
   std::array<float, kValueBlock> memory;
   for (std::size_t at = 0; at < payload.entries; at += kValueBlock) {
     const std::span<float> block(memory.data(), std::min(kValueBlock, payload.entries - at));
-    const Bytes coded = payload.values.subspan(value_bytes(payload.value_coder, at));
-    decode_values(payload.value_coder, coded, block);
+    decode_values(payload.format, payload.values, at, block);
     use(at, block);
   }
 }
 
-Bytes write_scattered(const SparseVector& entries, std::size_t elements, ValueCoder coder, MutableBytes slot) {
+Bytes write_scattered(const SparseVector& entries, std::size_t elements, ValueFormat format, MutableBytes slot) {
   ByteWriter writer(slot);
-  put_header(writer, elements, elements, coder, kDense);
+  put_header(writer, elements, elements, format, kDense);
   std::array<float, kValueBlock> block;
   std::size_t entry = 0;
   for (std::size_t at = 0; at < elements; at += kValueBlock) {
@@ -45,7 +45,7 @@ Bytes write_scattered(const SparseVector& entries, std::size_t elements, ValueCo
     for (; entry < entries.size() && entries.indices()[entry] < stop; ++entry) {
       block[entries.indices()[entry] - at] = entries.values()[entry];
     }
-    encode_values(coder, {block.data(), stop - at}, writer.take(value_bytes(coder, stop - at)));
+    encode_values(format, {block.data(), stop - at}, writer.take(value_bytes(format, stop - at)));
   }
   return writer.written();
 }
@@ -55,7 +55,7 @@ void add_dense(const SparsePayload& payload, float scale, std::span<float> out) 
     kernels::add_scaled(DType::float32, std::as_writable_bytes(out).subspan(at * sizeof(float), values.size()), values,
                         static_cast<double>(scale));
   };
-  if (payload.value_coder == ValueCoder::fp32) return add(0, payload.values);
+  if (payload.format.coder == ValueCoder::fp32) return add(0, payload.values);
   for_value_blocks(payload, [&](std::size_t at, std::span<const float> block) { add(at, std::as_bytes(block)); });
 }
 
@@ -68,10 +68,20 @@ void add_entries(const SparsePayload& payload, float scale, std::span<float> out
   });
 }
 
+ValueFormat checked_format(std::uint8_t coder, std::uint8_t levels) {
+  const auto how = static_cast<ValueCoder>(coder);
+  const bool has_levels = how == ValueCoder::levels;
+  if (has_levels ? levels < 1 || levels > kMaxLevels : levels != 0) {
+    fail(Status::corrupt, "sparse payload of value coder ", +coder, " has ", +levels, " levels; ",
+         has_levels ? "1 to 127" : "0", " are possible");
+  }
+  return {how, levels};
+}
+
 }  // namespace
 
-std::size_t max_sparse_payload(ValueCoder coder, std::size_t elements) noexcept {
-  return kSparseHeaderBytes + std::max(value_bytes(ValueCoder::fp32, elements), value_bytes(coder, elements));
+std::size_t max_sparse_payload(ValueFormat format, std::size_t elements) noexcept {
+  return kSparseHeaderBytes + std::max(value_bytes(ValueCoder::fp32, elements), value_bytes(format, elements));
 }
 
 SparsePayload SparsePayload::parse(Bytes bytes, std::size_t elements) {
@@ -81,7 +91,8 @@ SparsePayload SparsePayload::parse(Bytes bytes, std::size_t elements) {
   payload.entries = reader.get<std::uint32_t>();
   const auto values = reader.get<std::uint8_t>();
   const auto form = reader.get<std::uint8_t>();
-  const auto zero = reader.get<std::uint16_t>();
+  const auto levels = reader.get<std::uint8_t>();
+  const auto zero = reader.get<std::uint8_t>();
   payload.dense = form == kDense;
   if (payload.elements != elements) {
     fail(Status::corrupt, "sparse payload is of ", payload.elements, " elements; expected ", elements);
@@ -95,8 +106,8 @@ SparsePayload SparsePayload::parse(Bytes bytes, std::size_t elements) {
          "; known: value coders below ", +kValueCoders, ", index coders below ", +kIndexCoders, " or ", +kDense,
          ", padding 0");
   }
-  payload.value_coder = static_cast<ValueCoder>(values);
-  payload.values = reader.take(value_bytes(payload.value_coder, payload.entries));
+  payload.format = checked_format(values, levels);
+  payload.values = reader.take(value_bytes(payload.format, payload.entries));
   if (payload.dense) {
     reader.expect_end();
   } else {
@@ -110,9 +121,9 @@ Bytes write_sparse(const SparseVector& entries, std::size_t elements, const Spar
   const IndexCoder coder = coders.indices.value_or(smallest_index_coder(entries.indices(), elements));
   const std::size_t for_indices = index_bytes(coder, entries.indices(), elements);
   const std::size_t for_values = value_bytes(coders.values, entries.size());
-  if (value_bytes(coders.values, elements) <= for_values + for_indices) {
-    return write_scattered(entries, elements, coders.values, slot);
-  }
+  if (coders.values.packed() && entries.size() == elements) return write_dense(entries.values(), coders.values, slot);
+  const ValueFormat dense = coders.values.packed() ? ValueFormat() : coders.values;
+  if (value_bytes(dense, elements) <= for_values + for_indices) return write_scattered(entries, elements, dense, slot);
   ByteWriter writer(slot);
   put_header(writer, elements, entries.size(), coders.values, static_cast<std::uint8_t>(coder));
   encode_values(coders.values, entries.values(), writer.take(for_values));
@@ -120,17 +131,17 @@ Bytes write_sparse(const SparseVector& entries, std::size_t elements, const Spar
   return writer.written();
 }
 
-Bytes write_dense(std::span<const float> values, ValueCoder coder, MutableBytes slot) {
+Bytes write_dense(std::span<const float> values, ValueFormat format, MutableBytes slot) {
   ByteWriter writer(slot);
-  put_header(writer, values.size(), values.size(), coder, kDense);
-  encode_values(coder, values, writer.take(value_bytes(coder, values.size())));
+  put_header(writer, values.size(), values.size(), format, kDense);
+  encode_values(format, values, writer.take(value_bytes(format, values.size())));
   return writer.written();
 }
 
 void read_entries(const SparsePayload& payload, SparseVector& entries) {
   entries.resize(payload.entries);
   decode_indices(payload.index_coder, payload.indices, payload.elements, entries.indices());
-  decode_values(payload.value_coder, payload.values, entries.values());
+  decode_values(payload.format, payload.values, 0, entries.values());
 }
 
 void accumulate_payload(const SparsePayload& payload, float scale, std::span<float> out, SparseVector& scratch) {
@@ -153,7 +164,7 @@ Bytes merge_payloads(const SparsePayload& a, const SparsePayload& b, std::option
   const MutableBytes place = writer.take(value_bytes(ValueCoder::fp32, dense.elements));
   // Slots are aligned to 64 bytes and the header is a multiple of 4.
   const std::span<float> sum(reinterpret_cast<float*>(place.data()), dense.elements);
-  decode_values(dense.value_coder, dense.values, sum);
+  decode_values(dense.format, dense.values, 0, sum);
   accumulate_payload(other, 1, sum, scratch.b);
   return writer.written();
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compress/kernels.hpp"
+#include "compress/packed_values.hpp"
 #include "lib/base/dtype.hpp"
 
 namespace gossamer {
@@ -32,12 +33,16 @@ std::size_t int8_bytes(std::size_t count) noexcept {
 
 }  // namespace
 
-std::size_t value_bytes(ValueCoder coder, std::size_t count) noexcept {
-  switch (coder) {
+std::size_t value_bytes(ValueFormat format, std::size_t count) noexcept {
+  switch (format.coder) {
     case ValueCoder::fp32:
       return 4 * count;
     case ValueCoder::int8:
       return int8_bytes(count);
+    case ValueCoder::sign:
+    case ValueCoder::log4:
+    case ValueCoder::levels:
+      return packed_bytes(format, count);
     case ValueCoder::fp16:
     case ValueCoder::bf16:
       break;
@@ -45,9 +50,9 @@ std::size_t value_bytes(ValueCoder coder, std::size_t count) noexcept {
   return 2 * count;
 }
 
-void encode_values(ValueCoder coder, std::span<const float> values, MutableBytes out) {
+void encode_values(ValueFormat format, std::span<const float> values, MutableBytes out) {
   if (values.empty()) return;
-  switch (coder) {
+  switch (format.coder) {
     case ValueCoder::fp32:
       std::memcpy(out.data(), values.data(), values.size_bytes());
       break;
@@ -62,18 +67,24 @@ void encode_values(ValueCoder coder, std::span<const float> values, MutableBytes
         encode_int8_block(values.subspan(at, std::min(kValueBlock, values.size() - at)), out.subspan(int8_bytes(at)));
       }
       break;
+    case ValueCoder::sign:
+    case ValueCoder::log4:
+    case ValueCoder::levels:
+      return pack_values(format, values, out);
   }
 }
 
-void decode_values(ValueCoder coder, Bytes in, std::span<float> values) {
+void decode_values(ValueFormat format, Bytes in, std::size_t first, std::span<float> values) {
   if (values.empty()) return;
-  if (coder == ValueCoder::fp32) {
+  if (format.packed()) return unpack_values(format, in, first, values);
+  in = in.subspan(value_bytes(format, first));
+  if (format.coder == ValueCoder::fp32) {
     std::memcpy(values.data(), in.data(), values.size_bytes());
     return;
   }
   std::fill(values.begin(), values.end(), 0.0F);
-  if (coder != ValueCoder::int8) {
-    const DType half = coder == ValueCoder::fp16 ? DType::float16 : DType::bfloat16;
+  if (format.coder != ValueCoder::int8) {
+    const DType half = format.coder == ValueCoder::fp16 ? DType::float16 : DType::bfloat16;
     kernels::add_widened(half, in.first(2 * values.size()), 1, values);
     return;
   }

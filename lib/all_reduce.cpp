@@ -292,7 +292,7 @@ AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec,
   const std::size_t messages = landings + (in_place_ ? 0 : 2) + (framed ? 1 : 0);
   ReducerSize size{0, kept, ranks};
   const std::size_t payloads = (framed ? 1 : 0) + reducer_slots(kind_, size);
-  cut_ = choose_cut(codec, shape, {ranks, messages * message_parts + payloads, kind_});
+  cut_ = choose_cut(codec, shape, {ranks, (messages * message_parts + payloads) * options.budget, kind_});
   size.part_count = cut_.part_count;
 
   const std::size_t payload = codec.max_payload(cut_.part_count);

@@ -64,6 +64,8 @@ class AllReduce {
   struct Options {
     int round = 0;          ///< keeps the messages of several all-reduces within a call apart
     bool gathered = false;  ///< every rank gets every rank's payload, and no sum is formed on the way
+    std::size_t budget =
+        1;  ///< slots take at most one in `budget` of the quarter of the tensor that one alone may take
   };
   /// `legs` and `codec` outlive this.
   AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Options options);

@@ -25,8 +25,14 @@ std::size_t apply(Codec& codec, const StepContext& context, std::vector<float>& 
 
 std::size_t apply(LinearCodec& codec, const StepContext& context, std::vector<float>& values, std::span<float> out) {
   codec.begin(chunk_of(values), context);
+  if (Learner* learner = learner_of(codec)) {
+    learner->learn(values);
+    std::ranges::copy(values, out.begin());
+    return values.size() * sizeof(float);
+  }
   std::size_t bytes = 0;
   for (int round = 0; round < codec.rounds(); ++round) {
+    if (!runs(codec, round)) continue;
     std::vector<float> vector(codec.round_count(round));
     codec.project(round, 0, vector);
     const Shape shape{DType::float32, {vector.size()}};

@@ -219,6 +219,15 @@ goss_status goss_tensor_reset(goss_tensor* tensor) {
   });
 }
 
+goss_status goss_tensor_second_moments(goss_tensor* tensor, const float* moments) {
+  return guard([&] {
+    TensorSlot& slot = slot_of(tensor);
+    slot.comm->expect_idle(slot);
+    const std::size_t count = slot.tensor->shape().count();
+    slot.tensor->take_second_moments({count > 0 ? &required(moments, "moments") : moments, count});
+  });
+}
+
 goss_status goss_codec_apply(const char* codec, const float* in, float* out, int ndim, const size_t* dims,
                              uint64_t seed, size_t* payload_bytes) {
   return guard([&] {

@@ -200,6 +200,24 @@ void Communicator::agree_on_tensor(const std::string& name, const Shape& shape, 
   }
 }
 
+World Communicator::world() const noexcept {
+  return {*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error};
+}
+
+/// Makes the tensor a member of its codec's model, and its own codec identity; null if it goes by itself.
+ModelGroupMember* Communicator::join_model(const std::string& name, const Shape& shape, CodecChoice& choice) {
+  const Shape vector{DType::float32, {std::max<std::size_t>(shape.count(), 1)}};
+  if (make_codec(choice.spec, vector, 0, size_).spec == "identity") return nullptr;
+  std::unique_ptr<ModelGroup>& model = models_[choice.spec];
+  if (!model) {
+    model = std::make_unique<ModelGroup>(world(), choice.spec);
+    names_.emplace(Tensor::id_of(model->name()), model->name());
+  }
+  ModelGroupMember* member = model->add(name, shape);
+  if (member != nullptr) choice = make_codec("identity", shape);
+  return member;
+}
+
 TensorSlot& Communicator::create_tensor(std::string name, Shape shape, std::string_view codec) {
   throw_failure();
   check_name(name);
@@ -212,11 +230,13 @@ TensorSlot& Communicator::create_tensor(std::string name, Shape shape, std::stri
     refusal = error.what();  // the other ranks are told before this one throws
   }
   agree_on_tensor(name, shape, choice, refusal);
-  const World world{*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error};
+  const std::string spec = choice.spec;
   auto slot = std::make_unique<TensorSlot>();
   slot->comm = this;
-  slot->tensor = std::make_unique<Tensor>(world, std::move(name), std::move(shape), std::move(choice));
   std::lock_guard lock(mutex_);
+  ModelGroupMember* member = config_.whole_model ? join_model(name, shape, choice) : nullptr;
+  slot->tensor = std::make_unique<Tensor>(world(), std::move(name), std::move(shape), std::move(choice));
+  if (member != nullptr) slot->tensor->join({models_.at(spec).get(), member}, spec);
   names_.emplace(Tensor::id_of(slot->tensor->name()), slot->tensor->name());
   tensors_.push_back(std::move(slot));
   return *tensors_.back();

@@ -11,6 +11,7 @@
 #include "lib/config.hpp"
 #include "lib/engine.hpp"
 #include "lib/lifelines.hpp"
+#include "lib/model_group.hpp"
 #include "lib/tensor.hpp"
 #include "lib/trace.hpp"
 #include "topology/topology.hpp"
@@ -76,6 +77,8 @@ class Communicator {
   void place_ranks(Bootstrap& bootstrap);
   void open(Bootstrap& bootstrap);
   void claim(TensorSlot& slot, const char* operation);
+  [[nodiscard]] World world() const noexcept;
+  ModelGroupMember* join_model(const std::string& name, const Shape& shape, CodecChoice& choice);
   void throw_failure() const;
   void check_name(const std::string& name) const;
   void agree_on_tensor(const std::string& name, const Shape& shape, const CodecChoice& choice,
@@ -92,8 +95,9 @@ class Communicator {
   std::unique_ptr<Lifelines> lifelines_;
   std::unique_ptr<Trace> trace_;
 
-  mutable std::mutex mutex_;                    // guards the three below
-  std::map<std::uint32_t, std::string> names_;  // by tensor id
+  mutable std::mutex mutex_;                                   // guards the four below
+  std::map<std::uint32_t, std::string> names_;                 // by tensor id
+  std::map<std::string, std::unique_ptr<ModelGroup>> models_;  // by codec spec, under granularity=model
   std::vector<std::unique_ptr<TensorSlot>> tensors_;
   TensorTotals past_;  // of tensors destroyed and of barriers
   std::mutex barrier_mutex_;

@@ -17,6 +17,9 @@ constexpr std::array kKeys = {
     Key{"nonfinite", "error",
         "NaN or Inf in the input: error refuses the call on every rank, pass lets uncompressed tensors carry it"},
     Key{"min_compress", "1024", "elements below which a tensor stays uncompressed"},
+    Key{"granularity", "tensor",
+        "what a lossy codec takes as one input: tensor, or model: all tensors with the same codec that were registered "
+        "before the first call on one of them; their calls end together"},
     Key{"log", "warn", "what goes to stderr: error, warn, info, debug"},
     Key{"trace", "",
         "file for a timeline of all calls, one per rank (FILE.RANK.json, Chrome trace format); empty: none"},
@@ -71,6 +74,7 @@ Config Config::parse(std::string_view text) {
   config.progress_thread = options.choice("progress", {"thread", "polling"}) == 0;
   config.nonfinite_is_error = options.choice("nonfinite", {"error", "pass"}) == 0;
   config.min_compress = static_cast<std::size_t>(options.integer("min_compress", 0, INT64_MAX));
+  config.whole_model = options.choice("granularity", {"tensor", "model"}) == 1;
   config.log = static_cast<LogLevel>(options.choice("log", {"error", "warn", "info", "debug"}));
   config.trace = options.text("trace");
   config.interface = options.text("interface");
@@ -79,7 +83,8 @@ Config Config::parse(std::string_view text) {
 
 std::string Config::common() const {
   return sentence("topology=", topology, " codec=", codec, " transport=", transport, " seed=", seed,
-                  " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress);
+                  " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress,
+                  " granularity=", whole_model ? "model" : "tensor");
 }
 
 }  // namespace gossamer

@@ -20,6 +20,7 @@ struct Config {
   bool progress_thread = true;
   bool nonfinite_is_error = true;
   std::size_t min_compress = 1024;
+  bool whole_model = false;
   LogLevel log = LogLevel::warn;
   std::string trace;      ///< file name, or empty
   std::string interface;  ///< network device, or empty

@@ -87,6 +87,20 @@ class Flight {
   Transfer transfer_;
 };
 
+/// Lets a coroutine wait for another one of this rank. One waiter at a time; on the driving thread.
+class Signal {
+ public:
+  explicit Signal(Engine& engine) noexcept;
+  /// Before `co_await signal.raised(activity)`, which then lasts until raise() or the communicator's failure.
+  void expect() noexcept;
+  void raise() noexcept;
+  [[nodiscard]] Wait raised(const Activity& activity) noexcept { return Wait(engine_, transfer_, activity); }
+
+ private:
+  Engine& engine_;
+  Transfer transfer_;  // of this rank's to itself, so that a wait that lasts too long is this rank's fault
+};
+
 /// Runs any number of jobs on one endpoint. At any time at most one thread drives it: a caller that waits, else the
 /// progress thread if there is one. Jobs' coroutines run on the driving thread only.
 class Engine {
@@ -126,6 +140,7 @@ class Engine {
  private:
   friend class Wait;
   friend class Flight;
+  friend class Signal;
 
   static Task run(CoroutineHome& home, Engine& engine, Job& job, Task body);
   static void on_transfer(Transfer& transfer) noexcept;

@@ -141,6 +141,21 @@ void Flight::receive(int peer, std::uint64_t tag, MutableBytes buffer, Traffic&)
   engine_.endpoint_.receive(peer, tag, buffer, transfer_);
 }
 
+Signal::Signal(Engine& engine) noexcept : engine_(engine) {
+  transfer_.peer = engine.rank();
+  transfer_.notify = Engine::on_transfer;
+}
+
+void Signal::expect() noexcept {
+  transfer_.context = nullptr;
+  transfer_.state = Transfer::State::pending;
+}
+
+void Signal::raise() noexcept {
+  transfer_.state = Transfer::State::done;
+  Engine::on_transfer(transfer_);
+}
+
 void Flight::land() noexcept {
   if (transfer_.state == Transfer::State::pending) engine_.endpoint_.abandon(transfer_);
   transfer_.state = Transfer::State::idle;

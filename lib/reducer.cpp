@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "compress/kernels.hpp"
@@ -11,7 +12,7 @@
 namespace gossamer {
 namespace {
 
-/// Travels in place of a finished part that no codec can carry. Shorter than any codec's header.
+/// Travels in place of a sum that is not finite, for which codecs have no code. Shorter than any codec's header.
 constexpr std::array<std::byte, 4> kNotFinite = {std::byte{0xff}, std::byte{0xff}, std::byte{0xff}, std::byte{0xff}};
 
 bool is_not_finite(Bytes payload) noexcept {
@@ -102,8 +103,10 @@ class LossyReducer : public GroundedReducer {
   }
 
  protected:
-  /// Encodes what the tensor holds and leaves there what encoding dropped.
+  /// Encodes what the tensor holds and leaves there what encoding dropped. Finite inputs can still sum to infinity,
+  /// which goes on as such until all ranks know.
   Bytes encode(Chunk chunk, MutableBytes slot) {
+    if (!kernels::all_finite(chunk.floats())) return kNotFinite;
     const Bytes payload = codec_.encode(chunk, slot);
     if (ground_.residual != nullptr) codec_.accumulate(payload, -1, chunk);
     return payload;
@@ -135,15 +138,16 @@ class ReencodeReducer final : public LossyReducer {
     keep(part, fresh, incoming);
     return encode(chunk_of(part), slot);
   }
-  void keep(Part part, bool fresh, Bytes incoming) override { codec_.accumulate(incoming, 1, touch(part, fresh)); }
-  Bytes finish(Part part, bool fresh, MutableBytes slot) override {
+  void keep(Part part, bool fresh, Bytes incoming) override {
     const Chunk chunk = touch(part, fresh);
-    // Finite inputs can still sum to infinity, for which codecs have no code: another payload says so to all ranks.
-    if (ground_.check_finite && !kernels::all_finite(chunk.floats())) {
-      finite_ = false;
-      return kNotFinite;
+    if (is_not_finite(incoming) && chunk.count > 0) {
+      chunk.floats()[0] = std::numeric_limits<float>::quiet_NaN();
+    } else {
+      codec_.accumulate(incoming, 1, chunk);
     }
-    const Bytes payload = encode(chunk, slot);
+  }
+  Bytes finish(Part part, bool fresh, MutableBytes slot) override {
+    const Bytes payload = encode(touch(part, fresh), slot);
     place(part, payload);
     return payload;
   }
@@ -164,17 +168,17 @@ class MergeReducer final : public LossyReducer {
     return fresh ? encode(touch(part, true), slot) : find(part).payload;
   }
   Bytes pass(Part part, bool fresh, Bytes incoming, MutableBytes slot) override {
-    return merging_.merge(mine(part, fresh), incoming, part.count, slot);
+    return merge(mine(part, fresh), incoming, part, slot);
   }
   void keep(Part part, bool fresh, Bytes incoming) override {
     if (fresh) {
       if (used_ == kept_.size()) fail(Status::internal, "a lane keeps more partial sums than planned");
       Kept& kept = kept_[used_++];
       kept.offset = part.offset;
-      kept.payload = merging_.merge(mine(part, true), incoming, part.count, kept.slot.bytes());
+      kept.payload = merge(mine(part, true), incoming, part, kept.slot.bytes());
     } else {
       Kept& kept = find(part);
-      kept.payload = merging_.merge(kept.payload, incoming, part.count, spare_.bytes());
+      kept.payload = merge(kept.payload, incoming, part, spare_.bytes());
       std::swap(kept.slot, spare_);
     }
   }
@@ -192,7 +196,12 @@ class MergeReducer final : public LossyReducer {
     Buffer slot;
   };
 
+  Bytes merge(Bytes a, Bytes b, Part part, MutableBytes slot) const {
+    if (is_not_finite(a) || is_not_finite(b)) return kNotFinite;
+    return merging_.merge(a, b, part.count, slot);
+  }
   Bytes finish_sum(Part part, Bytes sum, MutableBytes slot) {
+    if (is_not_finite(sum)) return sum;
     const Bytes payload = finisher_->finish(sum, part.count, slot);
     if (ground_.residual != nullptr) {
       codec_.accumulate(sum, 1, chunk_of(part));
@@ -230,8 +239,7 @@ class GatherReducer final : public LossyReducer {
 
   Bytes finish(Part part, bool, MutableBytes slot) override {
     const Chunk chunk = touch(part, true);
-    const bool finite = !ground_.check_finite || kernels::all_finite(chunk.floats());
-    const Bytes payload = finite ? encode(chunk, slot) : Bytes(kNotFinite);
+    const Bytes payload = encode(chunk, slot);
     place(part, payload);
     return payload;
   }

@@ -29,7 +29,14 @@ struct Tensor::Rounds {
     Projection projection;
   };
 
-  Rounds(Engine& engine, const std::vector<Leg>& legs, LinearCodec& codec) : block(kBlock) {
+  /// `tensor`: the shape of the codec's tensor, of floats.
+  Rounds(Engine& engine, const std::vector<Leg>& legs, LinearCodec& codec, const Shape& tensor) : block(kBlock) {
+    if (dynamic_cast<Learner*>(&codec) != nullptr) {
+      plain = make_codec("identity", tensor).codec;
+      // In the place of the first round: a call has either. It is rare, so it has to do with little memory.
+      dense = std::make_unique<AllReduce>(engine, legs, dynamic_cast<Codec&>(*plain), tensor,
+                                          AllReduce::Options{.budget = 4});
+    }
     for (int i = 0; i < codec.rounds(); ++i) {
       const Shape shape{DType::float32, {codec.round_count(i)}};
       Round round{std::vector<float>(shape.count()), make_codec(codec.wire(), shape).codec, nullptr,
@@ -41,7 +48,7 @@ struct Tensor::Rounds {
     }
   }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    std::size_t bytes = block.size() * sizeof(float);
+    std::size_t bytes = block.size() * sizeof(float) + (dense ? dense->slot_bytes() : 0);
     for (const Round& round : rounds) bytes += round.vector.size() * sizeof(float) + round.all_reduce->slot_bytes();
     return bytes;
   }
@@ -49,6 +56,8 @@ struct Tensor::Rounds {
   static constexpr std::size_t kBlock = 16384;  // reconstructed values at a time: stays in the first-level caches
   std::vector<Round> rounds;
   std::vector<float> block;
+  std::unique_ptr<TensorCodec> plain;  // what `dense` sends with
+  std::unique_ptr<AllReduce> dense;    // of a Learner
 };
 
 }  // namespace gossamer

@@ -14,7 +14,9 @@ namespace gossamer {
 
 /// Doubles beyond float32 become the largest float32, so that a finite input stays finite.
 inline void stage_in(DType type, Bytes values, std::span<float> floats) noexcept {
-  if (type == DType::float64) {
+  if (type == DType::float32) {
+    std::copy_n(reinterpret_cast<const float*>(values.data()), floats.size(), floats.data());
+  } else if (type == DType::float64) {
     const auto* doubles = reinterpret_cast<const double*>(values.data());
     constexpr double kMost = std::numeric_limits<float>::max();
     for (std::size_t i = 0; i < floats.size(); ++i)
@@ -26,7 +28,9 @@ inline void stage_in(DType type, Bytes values, std::span<float> floats) noexcept
 }
 
 inline void stage_out(DType type, std::span<const float> floats, MutableBytes values) noexcept {
-  if (type == DType::float64) {
+  if (type == DType::float32) {
+    std::copy(floats.begin(), floats.end(), reinterpret_cast<float*>(values.data()));
+  } else if (type == DType::float64) {
     std::copy(floats.begin(), floats.end(), reinterpret_cast<double*>(values.data()));
   } else {
     kernels::narrow(type, floats, values);

@@ -5,6 +5,7 @@
 
 #include "compress/kernels.hpp"
 #include "compress/maximum.hpp"
+#include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 
 namespace gossamer {
@@ -71,6 +72,7 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
       conditioner_(dynamic_cast<Conditioner*>(codec_.get())),
       exact_(exact_codec(shape_)),
       call_(world.engine, std::move(name)) {
+  if (linear_ != nullptr && linear_->wire() == "identity") own_part_ = dynamic_cast<OwnContribution*>(linear_);
   const auto ranks = static_cast<std::size_t>(world_.size);
   records_.resize(ranks * kIntentBytes);
   if (maxima_ != nullptr) {
@@ -87,7 +89,7 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
     all_reduce_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *stepwise_, lossy ? floats : shape_,
                                               AllReduce::Options{.gathered = choice.gathered});
   } else {
-    rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_);
+    rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_, floats);
   }
 }
 
@@ -116,45 +118,69 @@ std::size_t Tensor::memory_bytes() const noexcept {
 // ---- State that outlives calls
 // ----------------------------------------------------------------------------------------
 
-void Tensor::copy_residual(std::span<float> out) const {
-  if (residual_.empty()) {
+void Tensor::join(const Membership& membership, std::string_view codec_spec) {
+  membership_ = membership;
+  spec_ = codec_spec;
+}
+
+Tensor::Kept Tensor::kept() {
+  if (membership_.group == nullptr) return {residual_, codec_->state(), calls_, *codec_, true};
+  Tensor& whole = membership_.group->whole();
+  const ModelGroup::Member& member = *membership_.member;
+  const bool leads = membership_.group->leads(member);
+  const std::span<float> residual(whole.residual_);
+  return {residual.empty() ? residual : residual.subspan(member.offset, member.shape.count()),
+          leads ? whole.codec_->state() : std::span<float>(), whole.calls_, *whole.codec_, leads};
+}
+
+/// Looking at a residual does not seal the group: before its first call there is none.
+std::span<const float> Tensor::residual_of_now() {
+  if (membership_.group != nullptr && !membership_.group->sealed()) return {};
+  return kept().residual;
+}
+
+void Tensor::copy_residual(std::span<float> out) {
+  const std::span<const float> residual = residual_of_now();
+  if (residual.empty()) {
     std::fill(out.begin(), out.end(), 0.0F);
   } else {
-    std::copy(residual_.begin(), residual_.end(), out.begin());
+    std::copy(residual.begin(), residual.end(), out.begin());
   }
 }
 
-double Tensor::residual_norm() const noexcept {
-  return std::sqrt(kernels::sum_of_squares(residual_));
+double Tensor::residual_norm() {
+  return std::sqrt(kernels::sum_of_squares(residual_of_now()));
 }
 
-std::uint64_t Tensor::fingerprint() const noexcept {
+std::uint64_t Tensor::fingerprint() {
+  const std::string_view layout = kept().codec.name();
   std::uint64_t hash = fnv1a(name().data(), name().size());
   hash = fnv1a(spec_.data(), spec_.size(), hash);
-  hash = fnv1a(codec_->name().data(), codec_->name().size(), hash);
+  hash = fnv1a(layout.data(), layout.size(), hash);
   hash = fnv1a(reinterpret_cast<const char*>(&shape_.dtype), sizeof shape_.dtype, hash);
   return fnv1a(reinterpret_cast<const char*>(shape_.dims.data()), shape_.dims.size() * sizeof(std::size_t), hash);
 }
 
-std::size_t Tensor::saved_bytes() const noexcept {
-  return 6 * sizeof(std::uint64_t) + (residual_.size() + codec_->state().size()) * sizeof(float);
+std::size_t Tensor::saved_bytes() {
+  const Kept mine = kept();
+  return 6 * sizeof(std::uint64_t) + (mine.residual.size() + mine.state.size()) * sizeof(float);
 }
 
-void Tensor::save(MutableBytes out) const {
-  const std::span<float> state = codec_->state();
+void Tensor::save(MutableBytes out) {
+  const Kept mine = kept();
   ByteWriter writer(out);
   writer.put(kMagic);
   writer.put(fingerprint());
-  writer.put(calls_);
-  writer.put<std::uint64_t>(residual_.size());
-  writer.put<std::uint64_t>(state.size());
-  writer.put_bytes(std::as_bytes(std::span(residual_)));
-  writer.put_bytes(std::as_bytes(state));
+  writer.put(mine.calls);
+  writer.put<std::uint64_t>(mine.residual.size());
+  writer.put<std::uint64_t>(mine.state.size());
+  writer.put_bytes(std::as_bytes(mine.residual));
+  writer.put_bytes(std::as_bytes(mine.state));
   writer.put(checksum(writer.written()));
 }
 
 void Tensor::load(Bytes in) {
-  const std::span<float> state = codec_->state();
+  const Kept mine = kept();
   ByteReader reader(in);
   if (in.size() < 6 * sizeof(std::uint64_t) || reader.get<std::uint64_t>() != kMagic) {
     fail(Status::corrupt, in.size(), " bytes are not the saved state of a tensor");
@@ -166,23 +192,33 @@ void Tensor::load(Bytes in) {
   const auto calls = reader.get<std::uint64_t>();
   const auto residual_count = reader.get<std::uint64_t>();
   const auto state_count = reader.get<std::uint64_t>();
-  if (residual_count != residual_.size() || state_count != state.size() || in.size() != saved_bytes() ||
+  if (residual_count != mine.residual.size() || state_count != mine.state.size() || in.size() != saved_bytes() ||
       ByteReader(in.last(sizeof(std::uint64_t))).get<std::uint64_t>() !=
           checksum(in.first(in.size() - sizeof(std::uint64_t)))) {
     fail(Status::corrupt, "the saved state of '", name(), "' is not whole: ", in.size(), " bytes, expected ",
          saved_bytes(), " with a matching checksum");
   }
-  const Bytes residual = reader.take(residual_.size() * sizeof(float));
-  const Bytes warm = reader.take(state.size() * sizeof(float));
-  calls_ = calls;
-  if (!residual.empty()) std::memcpy(residual_.data(), residual.data(), residual.size());
-  if (!warm.empty()) std::memcpy(state.data(), warm.data(), warm.size());
+  const Bytes residual = reader.take(mine.residual.size_bytes());
+  const Bytes warm = reader.take(mine.state.size_bytes());
+  mine.calls = calls;
+  if (!residual.empty()) std::memcpy(mine.residual.data(), residual.data(), residual.size());
+  if (!warm.empty()) std::memcpy(mine.state.data(), warm.data(), warm.size());
+}
+
+void Tensor::take_second_moments(std::span<const float> moments) {
+  auto* taker = dynamic_cast<TakesSecondMoments*>(codec_.get());
+  if (taker == nullptr) {
+    fail(Status::unsupported, "'", name(), "' has codec ", spec_,
+         membership_.group != nullptr ? " as part of a model" : "", ", which takes no second moments");
+  }
+  taker->second_moments(moments);
 }
 
 void Tensor::reset() {
-  std::fill(residual_.begin(), residual_.end(), 0.0F);
-  codec_->reset();
-  calls_ = 0;
+  const Kept mine = kept();
+  std::fill(mine.residual.begin(), mine.residual.end(), 0.0F);
+  mine.calls = 0;
+  if (mine.resets_codec) mine.codec.reset();
 }
 
 }  // namespace gossamer

@@ -13,6 +13,9 @@
 
 namespace gossamer {
 
+class ModelGroup;
+struct ModelGroupMember;
+
 /// What tensors share: the communicator's view of the world.
 struct World {
   Engine& engine;
@@ -46,6 +49,15 @@ class Tensor {
   Tensor(const World& world, std::string name, Shape shape, CodecChoice choice);
   ~Tensor();
 
+  /// Before the first call: from now on this tensor's calls are those of a group that it is a member of.
+  struct Membership {
+    ModelGroup* group = nullptr;
+    ModelGroupMember* member = nullptr;
+  };
+  void join(const Membership& membership, std::string_view codec_spec);
+  /// Before the first call: tells tensors of one name apart, which ranks so refuse to exchange with each other.
+  void set_identity(std::uint32_t identity) noexcept { identity_ = identity; }
+
   /// The tensor's id in message tags.
   static std::uint32_t id_of(std::string_view name) noexcept;
 
@@ -57,9 +69,10 @@ class Tensor {
   [[nodiscard]] const std::string& name() const noexcept { return call_.name(); }
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
   [[nodiscard]] const std::string& codec_spec() const noexcept { return spec_; }
-  [[nodiscard]] bool exact() const noexcept { return in_place_ != nullptr; }
+  [[nodiscard]] bool exact() const noexcept { return in_place_ != nullptr && membership_.group == nullptr; }
   [[nodiscard]] CoroutineHome& home() noexcept { return call_; }
   [[nodiscard]] const TensorTotals& totals() const noexcept { return totals_; }
+  [[nodiscard]] const Call& last_call() const noexcept { return call_; }
   /// Writes the last call into a timeline.
   void trace(Trace& trace, const char* operation, Clock::time_point start) const {
     trace.call(operation, call_, start);
@@ -68,12 +81,14 @@ class Tensor {
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
   // State that outlives calls; not while a call is under way.
-  void copy_residual(std::span<float> out) const;
-  [[nodiscard]] double residual_norm() const noexcept;
-  [[nodiscard]] std::size_t saved_bytes() const noexcept;
-  void save(MutableBytes out) const;
+  void copy_residual(std::span<float> out);
+  [[nodiscard]] double residual_norm();
+  [[nodiscard]] std::size_t saved_bytes();
+  void save(MutableBytes out);
   void load(Bytes in);
   void reset();
+  /// Of the next all-reduce's gradient.
+  void take_second_moments(std::span<const float> moments);
 
  private:
   struct Rounds;  // what a linear codec needs, in rounds.hpp
@@ -82,7 +97,17 @@ class Tensor {
   /// Numbers the call and the messages it sends. Number 63 of 64 is the registration's.
   Tag next_tag() noexcept { return Tag::of_call(id_of(name()), calls_++ % 63); }
   [[nodiscard]] StepContext context(float input_scale) const noexcept;
-  [[nodiscard]] std::uint64_t fingerprint() const noexcept;
+  [[nodiscard]] std::uint64_t fingerprint();
+  /// The memory that outlives calls. A member's is its part of the group's, and of the codec's state all for the first.
+  struct Kept {
+    std::span<float> residual;
+    std::span<float> state;
+    std::uint64_t& calls;
+    TensorCodec& codec;
+    bool resets_codec;
+  };
+  [[nodiscard]] Kept kept();
+  [[nodiscard]] std::span<const float> residual_of_now();
 
   World world_;
   Shape shape_;
@@ -93,6 +118,7 @@ class Tensor {
   LinearCodec* linear_ = nullptr;        // the codec, if it is one
   SharedMaxima* maxima_ = nullptr;       // the codec, if it is one
   Conditioner* conditioner_ = nullptr;   // the codec, if it is one
+  OwnContribution* own_part_ = nullptr;  // the codec, if it is one and its vectors travel exactly
   std::unique_ptr<InPlaceCodec> exact_;  // the tensor's type as it is: for gossip
   std::unique_ptr<AllReduce> all_reduce_;
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
@@ -104,6 +130,8 @@ class Tensor {
   std::vector<std::byte> records_;  // of the agreement, one per rank
   Call call_;
   std::uint64_t calls_ = 0;  // made so far: numbers messages and random streams
+  std::uint32_t identity_ = 0;
+  Membership membership_;
   TensorTotals totals_;
 };
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "compress/kernels.hpp"
+#include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 #include "lib/staging.hpp"
 #include "lib/tensor.hpp"
@@ -15,7 +16,7 @@ constexpr std::string_view kKinds[] = {"all-reduce", "broadcast", "gossip"};
 struct Intent {
   std::int32_t rank = 0;
   std::uint32_t kind = kAllReduce;
-  std::int32_t detail = 0;  ///< the op, or the root
+  std::int32_t detail = 0;  ///< the op and twice the tensor's identity, or the root
   std::uint32_t finite = 1;
 
   [[nodiscard]] bool same_call(const Intent& other) const noexcept {
@@ -23,9 +24,13 @@ struct Intent {
   }
   [[nodiscard]] std::string describe() const {
     const std::string_view name = kind < std::size(kKinds) ? kKinds[kind] : "an unknown call";
-    if (kind == kAllReduce) return sentence(name, detail == 0 ? " (sum)" : " (mean)");
+    if (kind == kAllReduce) return sentence(name, detail % 2 == 0 ? " (sum)" : " (mean)", set());
     return kind == kBroadcast ? sentence(name, " from rank ", detail) : std::string(name);
   }
+
+ private:
+  /// Of a model that several tensors make up.
+  [[nodiscard]] std::string set() const { return detail < 2 ? "" : sentence(" of the set of tensors ", detail / 2); }
 };
 
 static_assert(sizeof(Intent) == kIntentBytes);
@@ -95,7 +100,8 @@ struct Tensor::Calls {
       const Stopwatch watch(call.time.encode);
       finite = kernels::all_finite(self.shape_.dtype, Bytes(data, self.shape_.bytes()));
     }
-    co_await agree(call, self, {self.world_.rank, kAllReduce, static_cast<std::int32_t>(op), finite});
+    const auto identity = static_cast<std::int32_t>(self.identity_ >> 2);
+    co_await agree(call, self, {self.world_.rank, kAllReduce, static_cast<std::int32_t>(op) + 2 * identity, finite});
     if (self.exact()) {
       co_await exact_sum(call, self, data, mean);
     } else {
@@ -153,7 +159,19 @@ struct Tensor::Calls {
       add_residual(tensor, self.residual_, 1);
       self.linear_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context(1));
     }
+    if (Learner* learner = learner_of(*self.linear_)) {
+      Ground ground;
+      ground.data = reinterpret_cast<std::byte*>(values);
+      ground.check_finite = true;
+      co_await self.rounds_->dense->run(call, ground, nullptr);
+      const Stopwatch watch(call.time.decode);
+      learner->learn(tensor);
+      std::fill(self.residual_.begin(), self.residual_.end(), 0.0F);
+      add_residual(tensor, {}, mean);
+      co_return;
+    }
     for (int i = 0; i < self.linear_->rounds(); ++i) {
+      if (!runs(*self.linear_, i)) continue;
       Rounds::Round& round = self.rounds_->rounds[static_cast<std::size_t>(i)];
       Ground ground;
       ground.data = reinterpret_cast<std::byte*>(round.vector.data());
@@ -166,19 +184,28 @@ struct Tensor::Calls {
     take_linear_result(self, tensor, mean);
   }
 
-  /// Every rank keeps what the agreed mean says of its input that is wrong: residuals sum to what the sum lacks.
+  /// Every rank keeps its input less its own part of the sum, where that is known, or else less an equal share: either
+  /// way residuals sum to what the sum lacks.
   static void take_linear_result(Tensor& self, std::span<float> tensor, float mean) {
-    const float share = 1.0F / static_cast<float>(self.world_.size);
     const std::span<float> block(self.rounds_->block);
     for (std::size_t start = 0; start < tensor.size(); start += block.size()) {
       const std::size_t count = std::min(block.size(), tensor.size() - start);
       self.linear_->reconstruct(start, block.first(count));
       float* values = tensor.data() + start;
-      if (!self.residual_.empty()) {
-        float* residual = self.residual_.data() + start;
-        for (std::size_t i = 0; i < count; ++i) residual[i] = values[i] - block[i] * share;
-      }
+      if (!self.residual_.empty()) keep_residual(self, start, {values, count}, block);
       for (std::size_t i = 0; i < count; ++i) values[i] = block[i] * mean;
+    }
+  }
+
+  static void keep_residual(Tensor& self, std::size_t start, std::span<const float> values,
+                            std::span<const float> sum) {
+    const std::span<float> residual = std::span(self.residual_).subspan(start, values.size());
+    if (self.own_part_ != nullptr) {
+      self.own_part_->contribution(start, values, residual);
+      for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] - residual[i];
+    } else {
+      const float share = 1.0F / static_cast<float>(self.world_.size);
+      for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] - sum[i] * share;
     }
   }
 
@@ -218,6 +245,9 @@ struct Tensor::Calls {
 
 Task Tensor::all_reduce(std::byte* data, Op op) {
   call_.begin("all-reduce", next_tag());
+  if (membership_.group != nullptr) {
+    return Calls::counted(call_, *this, ModelGroup::exchange(call_, *membership_.group, *membership_.member, data, op));
+  }
   return Calls::counted(call_, *this, Calls::all_reduce(call_, *this, data, op));
 }
 

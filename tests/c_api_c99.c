@@ -291,6 +291,7 @@ static void state_of_tensors(goss_comm* comm) {
   REFUSED(goss_tensor_residual(NULL, residual));
   OK(goss_tensor_reset(tensor));
   REFUSED(goss_tensor_reset(NULL));
+  REFUSED(goss_tensor_second_moments(NULL, NULL));
   OK(goss_tensor_residual(tensor, residual));
   for (int i = 0; i < COUNT; ++i) TRUE(residual[i] == 0);
   free(saved);

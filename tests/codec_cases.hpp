@@ -13,6 +13,11 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
+#include "tests/codec_bounds_hybrid.hpp"
+#include "tests/codec_bounds_sparse.hpp"
+#include "tests/codec_bounds_dense.hpp"
+#include "tests/codec_bounds_integer.hpp"
+#include "tests/codec_bounds_low_rank.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -33,14 +38,57 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"identity", bounds::exact},
       {"fp16", bounds::fp16},
       {"bf16", bounds::bf16},
+      {"fp8", bounds::fp8_e4m3},
+      {"fp8:format=e5m2", bounds::fp8_e5m2},
       {"int8", bounds::int8_nearest},
       {"int8:block=64,rounding=stochastic", bounds::int8_stochastic},
+      {"natural", bounds::powers_of_two},
+      {"natural:bits=8", bounds::upper_powers_of_two},
+      {"efsign", bounds::mean_magnitude<0>},
+      {"efsign:block=100", bounds::mean_magnitude<100>},
+      {"onebit", bounds::two_means<0>},
+      {"onebit:block=100", bounds::two_means<100>},
+      {"int8:reduce=integer", bounds::int8_integer},
       {"terngrad", bounds::ternary},
+      {"qsgd", bounds::qsgd},
+      {"qsgd:bits=8,bucket=100,norm=l2", bounds::qsgd_of_length},
+      {"natural_dithering", bounds::dithered_powers_of_two},
+      {"lpc", bounds::clipped_lattice},
+      {"thc", bounds::rotated_blocks},
+      {"signsgd", bounds::signs},
+      {"signum:momentum=0", bounds::signs},
       {"topk:ratio=0.01", bounds::one_percent_kept},
       {"topk:ratio=0.01,merge=reselect", bounds::one_percent_kept},
       {"topk:ratio=0.01,reduce=allgather", bounds::one_percent_kept},
       {"topk:ratio=1", bounds::exact},
       {"topk:ratio=0.05,values=int8,indices=golomb", bounds::some_kept_as_int8},
+      {"threshold:v=0.5", bounds::kept_above_half},
+      {"threshold:v=0.5,merge=reselect", bounds::kept_above_half},
+      {"threshold:v=0", bounds::exact},
+      {"aji:ratio=0.05", bounds::largest_kept},
+      {"aji:ratio=0.05,merge=reselect", bounds::largest_kept},
+      {"dgc:ratio=0.05,momentum=0", bounds::largest_kept},
+      {"dgc:ratio=1,momentum=0", bounds::exact},
+      {"sgc:ratio=0.01,momentum=0", bounds::one_percent_kept},
+      {"topk:ratio=0.05,values=sign", bounds::kept_as_sign},
+      {"topk:ratio=1,values=sign", bounds::kept_as_sign},
+      {"topk:ratio=0.05,values=log4", bounds::kept_as_powers},
+      {"stc:ratio=0.05", bounds::kept_as_sign},
+      {"stc:ratio=0.05,merge=union,indices=raw", bounds::kept_as_sign},
+      {"qsparse:ratio=0.05", bounds::kept_as_levels<7>},
+      {"qsparse:ratio=0.3,levels=2,merge=reselect", bounds::kept_as_levels<2>},
+      {"strom:tau=0.5", bounds::quanta_of_half},
+      {"dryden:ratio=0.05", bounds::two_means},
+      {"gtopk:ratio=0.01", bounds::one_percent_kept},
+      {"oktopk:ratio=0.01", bounds::one_percent_kept},
+      {"oktopk:ratio=0.05,values=int8", bounds::some_kept_as_int8},
+      {"variance", bounds::exact},  // nothing is known yet that would keep a value back
+      {"variance:values=log4", bounds::kept_as_powers},
+      {"wangni:ratio=0.05", bounds::kept_or_raised},
+      {"wangni:ratio=0.4,merge=reselect", bounds::kept_or_raised},
+      {"lowrank:rank=2", bounds::projected},
+      {"atomo", bounds::atoms_of_five_percent},
+      {"atomo:budget=0.3,basis=svd", bounds::triplets},
   };
   return cases;
 }
@@ -56,6 +104,20 @@ inline const std::vector<LinearCase>& linear_cases() {
   static const std::vector<LinearCase> cases = {
       {"powersgd:rank=1", 1.0001},
       {"powersgd:rank=2,wire=fp16", 1.01},
+      // Dropped or exact; scaled by at most 35 / 8, what is kept is too large by 27 / 8 of itself.
+      {"randomk:ratio=0.25", 1.0},
+      {"randomk:ratio=0.25,scaled=on,ef=on", 27.0 / 8},
+      {"randomk:ratio=0.6,wire=bf16", 1.01},
+      {"randomblock:ratio=0.25", 1.0},
+      // A sum is dropped or exact.
+      {"sketch:k=20,columns=64", 1.0},
+      {"powersgd:rank=2,iterations=3", 1.0001},
+      {"powersgd:rank=2,half=on", 1.0001},
+      {"powersgd:rank=2,plus=3,iterations=2", 1e-6},
+      // A ridge shrinks what the projection keeps.
+      {"gradzip:rank=2", 1.0001},
+      // The first call exchanges the tensor as it is.
+      {"gradiveq:slice=16,dims=2,refresh=3", 1e-6},
   };
   return cases;
 }
@@ -98,11 +160,21 @@ inline Chunk chunk_of(std::span<float> values, std::size_t offset = 0) {
   return {reinterpret_cast<std::byte*>(values.data()), values.size(), offset};
 }
 
-/// One rank's codec object for a float tensor of one dimension, after begin().
+/// A tensor of `count` floats: of one dimension, or a matrix of 32 columns, the last row possibly incomplete, for
+/// codecs that need one.
+inline Shape shape_for(const std::string& spec, std::size_t count) {
+  const std::string name = Spec::parse(spec).name;
+  const auto entry = std::ranges::find(codecs(), name, &CodecEntry::name);
+  constexpr std::size_t kColumns = 32;
+  if (entry == codecs().end() || !entry->needs_matrix) return {DType::float32, {count}};
+  return {DType::float32, {(count + kColumns - 1) / kColumns, kColumns}};
+}
+
+/// One rank's codec object for a float tensor of shape_for(), after begin().
 class Subject {
  public:
   Subject(const std::string& spec, std::vector<float> values, std::uint32_t rank = 0) : values_(std::move(values)) {
-    CodecChoice choice = make_codec(spec, Shape{DType::float32, {values_.size()}});
+    CodecChoice choice = make_codec(spec, shape_for(spec, values_.size()));
     codec_.reset(dynamic_cast<Codec*>(choice.codec.get()));
     if (codec_ == nullptr) fail(Status::internal, spec, " is not a Codec");
     static_cast<void>(choice.codec.release());

@@ -60,7 +60,7 @@ TEST_CASE("codec: an unknown key is refused with the known ones, ef is always on
   for (const CodecCase& codec : codec_cases()) {
     INFO("codec ", codec.spec);
     const std::string name = Spec::parse(codec.spec).name;
-    const Shape shape{DType::float32, {64}};
+    const Shape shape = shape_for(codec.spec, 64);
     CHECK(make_codec(name + ":ef=on", shape).error_feedback);
     CHECK_FALSE(make_codec(name + ":ef=off", shape).error_feedback);
     try {

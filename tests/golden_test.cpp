@@ -68,8 +68,13 @@ std::vector<Record> linear_records(LinearCodec& codec) {
   context.shared = {42, 1, 0};
   context.own = {42, 1, 1};
   codec.begin(chunk_of(values), context);
+  if (Learner* learner = learner_of(codec)) {
+    learner->learn(values);
+    codec.begin(chunk_of(values), context);
+  }
   std::vector<Record> records;
   for (int round = 0; round < codec.rounds(); ++round) {
+    if (!runs(codec, round)) continue;
     std::vector<float> vector(codec.round_count(round));
     codec.project(round, 0, vector);
     codec.absorb(round, vector);

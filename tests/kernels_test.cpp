@@ -1,7 +1,6 @@
 #include "compress/kernels.hpp"
 
 #include <doctest/doctest.h>
-#include <hwy/highway.h>
 
 #include <cmath>
 #include <cstring>
@@ -11,6 +10,7 @@
 
 #include "compress/half.hpp"
 #include "lib/base/error.hpp"
+#include "tests/every_target.hpp"
 
 /// Every kernel against its scalar reference, on every instruction set this machine has.
 namespace gossamer {
@@ -18,18 +18,6 @@ namespace {
 
 constexpr DType kTypes[] = {DType::float32, DType::float64, DType::float16, DType::bfloat16};
 constexpr std::size_t kCounts[] = {0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 127, 1009};
-
-template <typename Body>
-void on_every_target(const Body& body) {
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    INFO("instruction set ", std::string(hwy::TargetName(target)));
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    body();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
 
 std::vector<float> normals(std::size_t count, std::uint32_t seed) {
   std::mt19937 random(seed);

@@ -24,7 +24,15 @@ inline const std::vector<std::string>& every_codec() {
       "topk:ratio=0.05",
       "topk:ratio=0.05,merge=reselect",
       "topk:ratio=0.05,reduce=allgather",
+      "dgc:ratio=0.05",
+      "variance",
       "powersgd:rank=2",
+      "powersgd:rank=2,half=on,plus=2",
+      "lowrank:rank=2",
+      "gradzip:rank=2",
+      "gradiveq",
+      "atomo:ef=on",
+      "atomo:basis=svd,ef=on",
   };
   return specs;
 }

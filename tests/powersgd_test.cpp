@@ -2,9 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -12,135 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "compress/codec.hpp"
-#include "lib/base/error.hpp"
+#include "tests/low_rank_ranks.hpp"
 
 using namespace gossamer;
-
-namespace {
-
-using Values = std::vector<float>;
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-Shape matrix_shape(std::size_t rows, std::size_t cols) {
-  return {DType::float32, {rows, cols}};
-}
-
-std::unique_ptr<LinearCodec> make_linear(const std::string& spec, const Shape& shape) {
-  std::unique_ptr<TensorCodec> codec = make_codec(spec, shape).codec;
-  REQUIRE(dynamic_cast<LinearCodec*>(codec.get()) != nullptr);
-  return std::unique_ptr<LinearCodec>(static_cast<LinearCodec*>(codec.release()));
-}
-
-Values random_values(std::size_t count, std::uint64_t seed) {
-  std::mt19937_64 engine(seed);
-  std::normal_distribution<float> normal;
-  Values values(count);
-  for (float& value : values) value = normal(engine);
-  return values;
-}
-
-Eigen::MatrixXd as_matrix(const Values& values, std::size_t rows, std::size_t cols) {
-  using Map = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
-  return Map(values.data(), static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(cols)).cast<double>();
-}
-
-Values as_values(const Eigen::MatrixXd& matrix) {
-  const RowMajor rows = matrix;
-  Values values(static_cast<std::size_t>(rows.size()));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(rows.data()[i]);
-  return values;
-}
-
-/// A random matrix with the given singular values.
-Eigen::MatrixXd with_spectrum(std::size_t rows, std::size_t cols, const Eigen::VectorXd& singular, std::uint64_t seed) {
-  const auto count = singular.size();
-  const auto basis = [&](std::size_t length, std::uint64_t s) -> Eigen::MatrixXd {
-    const auto size = static_cast<Eigen::Index>(length);
-    const Eigen::MatrixXd random =
-        as_matrix(random_values(length * static_cast<std::size_t>(count), s), length, static_cast<std::size_t>(count));
-    return Eigen::HouseholderQR<Eigen::MatrixXd>(random).householderQ() * Eigen::MatrixXd::Identity(size, count);
-  };
-  return basis(rows, seed) * singular.asDiagonal() * basis(cols, seed + 1).transpose();
-}
-
-Eigen::VectorXd geometric_spectrum(Eigen::Index count, double ratio) {
-  Eigen::VectorXd singular(count);
-  for (Eigen::Index i = 0; i < count; ++i) singular[i] = std::pow(ratio, static_cast<double>(i));
-  return singular;
-}
-
-bool all_finite(const Values& values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
-}
-
-float rounded_to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000U);
-}
-
-/// The ranks' codecs of one tensor, and an all-reduce that adds their vectors up in rank order.
-class Ranks {
- public:
-  Ranks(int ranks, const std::string& spec, Shape shape) : shape_(std::move(shape)) {
-    for (int rank = 0; rank < ranks; ++rank) codecs_.push_back(make_linear(spec, shape_));
-  }
-
-  /// One call with one input per rank; what the ranks agree the sum is. Checks that they do agree, state included.
-  Values sum(std::vector<Values> inputs) {
-    ++call_;
-    for (std::size_t rank = 0; rank < codecs_.size(); ++rank) begin(rank, inputs[rank]);
-    for (int round = 0; round < codecs_[0]->rounds(); ++round) {
-      Values total(codecs_[0]->round_count(round), 0.0F);
-      Values part(total.size());
-      for (const auto& codec : codecs_) {
-        codec->project(round, 0, part);
-        for (std::size_t i = 0; i < total.size(); ++i) total[i] += part[i];
-      }
-      if (codecs_[0]->wire() == "bf16") std::transform(total.begin(), total.end(), total.begin(), rounded_to_bf16);
-      for (const auto& codec : codecs_) codec->absorb(round, total);
-    }
-    Values result(shape_.count());
-    codecs_[0]->reconstruct(0, result);
-    for (const auto& codec : codecs_) {
-      Values other(shape_.count());
-      codec->reconstruct(0, other);
-      CHECK(same_bits(result, other));
-      CHECK(same_bits(codecs_[0]->state(), codec->state()));
-    }
-    return result;
-  }
-  void begin(std::size_t rank, Values& input) {
-    const StepContext context{
-        {kSeed, call_, 0}, {kSeed, call_, static_cast<std::uint32_t>(rank) + 1}, static_cast<int>(codecs_.size())};
-    codecs_[rank]->begin({reinterpret_cast<std::byte*>(input.data()), input.size(), 0}, context);
-  }
-  LinearCodec& operator[](std::size_t rank) { return *codecs_[rank]; }
-  /// The call number is the communicator's, not the codec's: a restart continues it.
-  void continue_after(const Ranks& other) { call_ = other.call_; }
-
- private:
-  static constexpr std::uint64_t kSeed = 42;
-  Shape shape_;
-  std::vector<std::unique_ptr<LinearCodec>> codecs_;
-  std::uint32_t call_ = 0;
-};
-
-double relative_error(const Values& got, const Eigen::MatrixXd& exact) {
-  const Eigen::MatrixXd result =
-      as_matrix(got, static_cast<std::size_t>(exact.rows()), static_cast<std::size_t>(exact.cols()));
-  return (result - exact).norm() / exact.norm();
-}
-
-Eigen::MatrixXd columns_of(std::span<const float> state, std::size_t length) {
-  return as_matrix(Values(state.begin(), state.end()), state.size() / length, length).transpose();
-}
-
-}  // namespace
+using namespace gossamer::test;
 
 TEST_CASE("the sum is what one rank holding the whole sum would approximate, in float64") {
   for (const int ranks : {1, 2, 3, 8}) {

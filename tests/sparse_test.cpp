@@ -227,12 +227,12 @@ TEST_CASE("value coders err by no more than their format's rounding") {
     // Half a unit in the last place, relative; below float16's normal range 2^-25, absolute.
     const float relative[] = {0, 0x1p-11F, 0x1p-8F, 0};
     const float absolute[] = {0, 0x1p-25F, 0, largest / 254 * 1.0001F};
-    for (std::uint8_t coder = 0; coder < kValueCoders; ++coder) {
+    for (std::uint8_t coder = 0; coder < kPlainCoders; ++coder) {
       const auto how = static_cast<ValueCoder>(coder);
       std::vector<std::byte> bytes(value_bytes(how, values.size()));
       encode_values(how, values, bytes);
       std::vector<float> decoded(values.size());
-      decode_values(how, bytes, decoded);
+      decode_values(how, bytes, 0, decoded);
       bool within = true;
       for (std::size_t i = 0; i < values.size(); ++i) {
         within &= std::fabs(decoded[i] - values[i]) <= relative[coder] * std::fabs(values[i]) + absolute[coder];
@@ -247,13 +247,13 @@ TEST_CASE("value coders err by no more than their format's rounding") {
 TEST_CASE("value coders keep every finite float finite") {
   const std::vector<float> extremes = {3.4028235e38F, -3.4028235e38F, 65520.0F, -70000.0F,
                                        1e-45F,        -1e-40F,        0.0F,     -0.0F};
-  for (std::uint8_t coder = 0; coder < kValueCoders; ++coder) {
+  for (std::uint8_t coder = 0; coder < kPlainCoders; ++coder) {
     for (const float value : extremes) {
       const auto how = static_cast<ValueCoder>(coder);
       std::vector<std::byte> bytes(value_bytes(how, 1));
       encode_values(how, {&value, 1}, bytes);
       float decoded = 0;
-      decode_values(how, bytes, {&decoded, 1});
+      decode_values(how, bytes, 0, {&decoded, 1});
       CAPTURE(coder);
       CAPTURE(value);
       CHECK(std::isfinite(decoded));
@@ -286,7 +286,7 @@ TEST_CASE("sums of sparse vectors equal sums of dense ones") {
 TEST_CASE("a sparse payload turns dense exactly when that is not larger") {
   Random random(71);
   const std::size_t elements = 4000;
-  for (std::uint8_t values = 0; values < kValueCoders; ++values) {
+  for (std::uint8_t values = 0; values < kPlainCoders; ++values) {
     for (const std::size_t count : {0, 40, 2000, 3700, 3990, 4000}) {
       const SparseVector entries = draw_entries(random, count, elements);
       const SparseCoders coders{static_cast<ValueCoder>(values), IndexCoder::bitmap};

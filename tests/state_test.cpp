@@ -219,19 +219,25 @@ TEST_CASE("the residual is zero without error feedback and what was dropped with
   for (const std::string& codec : every_codec()) {
     for (const bool feedback : {false, true}) {
       if (codec == "identity" && feedback) continue;
-      const std::string bare = codec.substr(0, codec.find(":ef="));
+      if (codec.starts_with("dgc")) continue;  // its residual is one of gradients with momentum
+      const std::size_t given = codec.find("ef=");
+      const std::string bare = given == std::string::npos ? codec : codec.substr(0, given - 1);
       const std::string spec =
           bare + (bare.find(':') == std::string::npos ? ":" : ",") + (feedback ? "ef=on" : "ef=off");
       CAPTURE(spec);
       const TensorHandle tensor = make_tensor(comm.get(), "w", kDims, codec == "identity" ? codec : spec);
-      const std::vector<float> input = normal_values(kSeed, 0, 0, kCount);
-      const std::vector<float> result = call(tensor.get(), 0, 0);
+      // The first call of some exchanges the tensor as it is.
+      call(tensor.get(), 0, 0);
+      const std::vector<float> before = residual_of(tensor.get(), kCount);
+      const std::vector<float> input = normal_values(kSeed, 0, 1, kCount);
+      const std::vector<float> result = call(tensor.get(), 0, 1);
       const std::vector<float> residual = residual_of(tensor.get(), kCount);
       double norm = 0;
       double defect = 0;
       for (std::size_t i = 0; i < kCount; ++i) {
         norm += std::abs(residual[i]);
-        defect = std::max(defect, std::abs(static_cast<double>(input[i]) - result[i] - residual[i]));
+        const double lacks = static_cast<double>(input[i]) + before[i] - result[i] - residual[i];
+        defect = std::max(defect, std::abs(lacks) / (1 + std::abs(result[i])));
       }
       CHECK((norm > 0) == feedback);
       if (feedback) CHECK(defect < 1e-6);

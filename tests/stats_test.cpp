@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -270,7 +271,7 @@ TEST_CASE("goss_codec_apply: sizes, in place, seeds") {
     const Applied one = apply(codec, in, dims, 1);
     REQUIRE(one.status == GOSS_OK);
     CHECK(one.bytes > 0);
-    CHECK(one.bytes <= kCount * sizeof(float));
+    CHECK(one.bytes <= kCount * sizeof(float) + 16);  // a header, where all is sent as it is
     const Applied again = apply(codec, in, dims, 1);
     CHECK(same_bits(one.out, again.out));
     std::vector<float> aliased = in;
@@ -278,8 +279,10 @@ TEST_CASE("goss_codec_apply: sizes, in place, seeds") {
     CHECK(goss_codec_apply(codec.c_str(), aliased.data(), aliased.data(), 2, dims.data(), 1, &bytes) == GOSS_OK);
     CHECK(same_bits(aliased, one.out));
     CHECK(bytes == one.bytes);
-    const bool random =
-        codec.find("stochastic") != std::string::npos || codec.find("terngrad") == 0 || codec.find("powersgd") == 0;
+    // Of a single call: one that exchanges the tensor as it is draws nothing.
+    constexpr std::string_view kDrawing[] = {"terngrad", "powersgd", "lowrank", "gradzip", "atomo"};
+    const bool draws = std::ranges::any_of(kDrawing, [&](std::string_view name) { return codec.starts_with(name); });
+    const bool random = codec.find("stochastic") != std::string::npos || (draws && codec.find("plus=") == codec.npos);
     CHECK(same_bits(apply(codec, in, dims, 2).out, one.out) == !random);
     CHECK(apply(codec, {}, {0}, 1).status == GOSS_OK);
     std::vector<float> bad = in;

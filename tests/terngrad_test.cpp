@@ -10,7 +10,7 @@ namespace {
 
 using Payload = std::vector<std::byte>;
 
-constexpr std::size_t kHeader = 16;
+constexpr std::size_t kHeader = 24;  // count, offset, contributions, form, scale
 
 template <typename T>
 void put(Payload& payload, std::size_t at, T value) {
@@ -173,12 +173,12 @@ TEST_CASE("terngrad: impossible headers and codes are corrupt") {
   REQUIRE(decode_status(subject, good) == Status::ok);
   for (const float scale : {-1.0F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     Payload bad = good;
-    put(bad, 12, scale);
+    put(bad, 20, scale);
     CHECK(decode_status(subject, bad) == Status::corrupt);
   }
-  for (const std::uint32_t contributions : {0U, 65536U, 0xffffffffU}) {
+  for (const std::uint16_t contributions : {std::uint16_t{0}, std::uint16_t{2}, std::uint16_t{0xffff}}) {
     Payload bad = good;
-    put(bad, 8, contributions);
+    put(bad, 16, contributions);
     CHECK(decode_status(subject, bad) == Status::corrupt);
   }
   Payload bad_digit = good;
@@ -189,7 +189,7 @@ TEST_CASE("terngrad: impossible headers and codes are corrupt") {
   std::fill(bad_sum.begin() + kHeader, bad_sum.end(), std::byte{0xff});
   CHECK(decode_status(subject, bad_sum) == Status::corrupt);
   Payload other_scale = good;
-  put(other_scale, 12, scale_of(subject) * 2);
+  put(other_scale, 20, scale_of(subject) * 2);
   CHECK(merge_status(subject, good, other_scale) == Status::corrupt);
 }
 

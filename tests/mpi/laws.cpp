@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <random>
 #include <set>
 
@@ -12,32 +13,24 @@ constexpr std::uint64_t kSeed = 20261122;
 
 using Dims = std::vector<std::size_t>;
 
-/// At least one of every registered codec; the first of each name is the one that reduced runs take.
-const std::vector<std::string> kCodecs = {"identity",
-                                          "fp16:ef=on",
-                                          "bf16:ef=on",
-                                          "int8",
-                                          "terngrad:ef=on",
-                                          "topk:ratio=0.01",
-                                          "powersgd:rank=2",
-                                          "int8:rounding=stochastic",
-                                          "topk:ratio=0.05,values=int8,indices=golomb",
-                                          "topk:ratio=0.02,merge=reselect",
-                                          "powersgd:rank=1,wire=fp16"};
-
-std::string name_of(const std::string& spec) {
-  return spec.substr(0, spec.find(':'));
-}
+/// Every registered codec takes part as it is by default, with error feedback; these do as they are here. Conservation
+/// is about what a codec makes of its input, so momentum is off.
+const std::map<std::string, std::string> kInstead = {{"powersgd", "powersgd:rank=2"},
+                                                     {"signum", "signum:momentum=0,ef=on"},
+                                                     {"dgc", "dgc:momentum=0,ef=on"},
+                                                     {"sgc", "sgc:momentum=0,ef=on"}};
+const std::vector<std::string> kBesides = {"int8:rounding=stochastic", "topk:ratio=0.05,values=int8,indices=golomb",
+                                           "topk:ratio=0.02,merge=reselect", "topk:ratio=0.01,reduce=allgather",
+                                           "powersgd:rank=1,wire=fp16"};
 
 std::vector<std::string> codecs_of(Extent extent) {
   std::vector<std::string> specs;
-  std::set<std::string> names;
-  for (const std::string& spec : kCodecs) {
-    if (names.insert(name_of(spec)).second || extent == Extent::whole) specs.push_back(spec);
-  }
   for (int i = 0; goss_codec_name(i) != nullptr; ++i) {
-    expect(names.contains(goss_codec_name(i)), "codec ", goss_codec_name(i), " is held to no law here");
+    const std::string name = goss_codec_name(i);
+    const auto instead = kInstead.find(name);
+    specs.push_back(instead != kInstead.end() ? instead->second : name + ":ef=on");
   }
+  if (extent == Extent::whole) specs.insert(specs.end(), kBesides.begin(), kBesides.end());
   return specs;
 }
 
@@ -48,7 +41,7 @@ std::vector<Dims> shapes_of(int ranks, Extent extent) {
 
 /// More than 3 MiB of floats: many slabs, all lanes. One codec of each way to reduce is enough for that.
 const Dims kSeveralMiB = {1000, 801};
-const std::set<std::string> kAtSeveralMiB = {"identity", "int8", "topk:ratio=0.01", "powersgd:rank=2"};
+const std::set<std::string> kAtSeveralMiB = {"identity:ef=on", "int8:ef=on", "topk:ef=on", "powersgd:rank=2"};
 
 std::size_t count_of(const Dims& dims) {
   std::size_t count = 1;

@@ -161,6 +161,12 @@ GOSS_API goss_status goss_tensor_save(goss_tensor *tensor, void *buffer, size_t 
 GOSS_API goss_status goss_tensor_load(goss_tensor *tensor, const void *buffer, size_t bytes);
 /* As when it was created. Do it on all ranks. */
 GOSS_API goss_status goss_tensor_reset(goss_tensor *tensor);
+/* For codecs that weigh a gradient by how much its samples agree (`variance`): for each element the sum over the B
+ * samples of (their gradient / B) squared, of the gradient that the tensor's next all-reduce is given. `moments`: count
+ * floats, in the units of the input squared, the caller's again on return. Optional: without it the rank's gradient counts as one sample.
+ * Local, never blocks; not while a call is under way. Errors: ARGUMENT (negative or not finite), UNSUPPORTED (the
+ * tensor's codec takes none, or it is part of a model under granularity=model). */
+GOSS_API goss_status goss_tensor_second_moments(goss_tensor *tensor, const float *moments);
 
 /* ---- Statistics ---------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,59 @@
+#include "compress/linear_levels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "compress/kernels.hpp"
+
+namespace gossamer {
+namespace {
+
+class LinearLevels final : public SharedScaleSum {
+ public:
+  LinearLevels(const LevelPlan& plan, std::size_t tensor_count)
+      : SharedScaleSum(
+            plan.name,
+            {plan.codec, {plan.below + plan.levels, plan.below, 1}, plan.block, 0, integer::Form::planes, false},
+            tensor_count),
+        levels_(static_cast<float>(plan.levels)),
+        below_(static_cast<float>(plan.below)),
+        norm_(plan.norm),
+        share_(static_cast<float>(plan.share)),
+        rounding_(plan.rounding) {}
+
+ private:
+  float magnitude(std::span<const float> block) override { return norm_of(norm_, block); }
+
+  [[nodiscard]] float unit_of(std::uint64_t offset, std::size_t) const override {
+    return int8_scale(maximum_at(offset) * share_, levels_).scale;
+  }
+
+  void quantise(const Piece& piece, std::uint8_t* digits) const override {
+    const kernels::LevelRule rule{int8_steps(piece.unit), -below_, levels_, static_cast<std::uint8_t>(below_)};
+    if (rounding_ == Rounding::nearest) return kernels::quantise_nearest(piece.values, rule, digits);
+    const RoundingWords words(own(), piece.offset, piece.values.size());
+    const auto quantise = rounding_ == Rounding::natural ? kernels::quantise_natural : kernels::quantise_stochastic;
+    quantise(piece.values, rule, words.data(), digits);
+  }
+
+  float levels_;
+  float below_;
+  Norm norm_;
+  float share_;
+  Rounding rounding_;
+};
+
+}  // namespace
+
+std::unique_ptr<TensorCodec> make_linear_levels(const LevelPlan& plan, std::size_t tensor_count) {
+  return std::make_unique<LinearLevels>(plan, tensor_count);
+}
+
+float norm_of(Norm norm, std::span<const float> values) noexcept {
+  if (norm == Norm::max) return kernels::max_abs(values);
+  const double length = std::sqrt(kernels::sum_of_squares(values));
+  return static_cast<float>(std::min(length, static_cast<double>(std::numeric_limits<float>::max())));
+}
+
+}  // namespace gossamer

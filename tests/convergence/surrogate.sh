@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# surrogate.sh [--all] [--epochs N] [--markdown] <lammps_surrogate> <mpirun> [options of mpirun…]
+# Do the surrogate potentials of a LAMMPS simulation learn under codecs as well as without? Trains them for three seeds
+# and prints the error of the energy on snapshots that they never saw, mean over the seeds, beside dense. --all: every
+# method below, in place of those marked `test`. Fails when a mean is further above dense than its method may be. See
+# docs/convergence.md.
+set -euo pipefail
+
+seeds=(1 2 3)
+epochs=12
+chosen=test
+style=text
+while [ $# -gt 0 ]; do
+  case $1 in
+    --all) chosen=all; shift ;;
+    --epochs) epochs=$2; shift 2 ;;
+    --markdown) style=markdown; shift ;;
+    *) break ;;
+  esac
+done
+program=$1
+shift
+mpirun=("$@")
+
+# Who runs it; Adam's momentum; codec; by how many percent its error may exceed that of dense with momentum. What rounds
+# far below the noise of batches: 5. What claims no loss: 15, of which half is chance (three seeds of 8 % each) and half
+# that training is cut short while dense still gains more than this from every further epoch. - : shown, see the page.
+methods="
+test 0.9 identity 0
+test 0.9 bf16 5
+test 0.9 int8 5
+test 0.9 natural 5
+test 0.9 qsgd 15
+test 0.9 terngrad 25
+test 0.9 powersgd:rank=4 15
+test 0.9 topk:ratio=0.01 15
+all 0.9 fp16 5
+all 0.9 fp8 5
+all 0.9 natural_dithering 15
+all 0.9 lpc 15
+all 0.9 thc 15
+all 0.9 signsgd -
+all 0.9 efsign -
+all 0.9 onebit -
+all 0.9 wangni:ratio=0.1 15
+all 0.9 atomo:budget=0.1 15
+all 0.9 lowrank:rank=4 15
+all 0.9 gradzip:rank=4 15
+all 0.9 gradiveq:refresh=20 15
+all 0 identity -
+all 0 signum -
+all 0 efsign -
+all 0 onebit -
+all 0 threshold:v=0.001 15
+all 0 aji:ratio=0.01 15
+all 0 dgc:ratio=0.01,warmup=100 15
+all 0 sgc:ratio=0.01 15
+all 0 variance -
+all 0 stc:ratio=0.01 15
+all 0 qsparse:ratio=0.01 15
+all 0 gtopk:ratio=0.01 15
+all 0 oktopk:ratio=0.01 15
+all 0 strom:tau=0.001 15
+all 0 dryden:ratio=0.01 15
+all 0 randomk:ratio=0.1 15
+all 0 randomblock:ratio=0.1 15
+all 0 sketch -
+"
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+awk -v chosen="$chosen" 'NF && (chosen == "all" || $1 == chosen) { print $2, $3, $4 }' <<< "$methods" > methods
+
+for seed in "${seeds[@]}"; do
+  for momentum in $(cut -d ' ' -f 1 methods | sort -u); do
+    mapfile -t codecs < <(awk -v momentum="$momentum" '$1 == momentum { print $2 }' methods)
+    if ! "${mpirun[@]}" "$program" --hidden 256,128 --epochs "$epochs" --momentum "$momentum" --seed "$seed" \
+      --codecs "${codecs[@]}" > run.out 2>&1; then
+      cat run.out
+      echo "Training with seed $seed and momentum $momentum failed"
+      exit 1
+    fi
+    # The table at the end: codec, RMSE, MB sent, ratio, …
+    awk -v momentum="$momentum" '/^codec / { table = 1 } /^ratio:/ { table = 0 }
+      table && $2 ~ /^[0-9.naif-]+$/ { print momentum, $1, $2, $4 }' run.out >> results
+  done
+done
+
+awk -v seeds="${#seeds[@]}" -v style="$style" '
+  FNR == NR { order[++count] = $1 " " $2; allowed[$1 " " $2] = $3; next }
+  { key = $1 " " $2; sum[key] += $3; list[key] = list[key] (key in ratio ? ", " : "") $3; ratio[key] = $4; runs[key]++ }
+  END {
+    text = "%-32s %8s %6s %8s %9s %8s  %s\n"
+    if (style == "markdown") {
+      text = "| `%s` | %s | %s | %s | %s | %s | %s |\n"
+      print "| codec | momentum | ratio | RMSE (meV/atom) | to dense | may lose | of each seed |"
+      print "|---|---:|---:|---:|---:|---:|---|"
+    } else {
+      printf text, "codec", "momentum", "ratio", "RMSE", "to dense", "allowed", "of each seed"
+    }
+    dense = sum["0.9 identity"]
+    for (i = 1; i <= count; ++i) {
+      key = order[i]
+      split(key, part, " ")
+      if (runs[key] != seeds) { print "surrogate: no result of " key > "/dev/stderr"; failed = 1; continue }
+      loss = 100 * (sum[key] / dense - 1)
+      limit = allowed[key]
+      printf text, part[2], part[1], ratio[key], sprintf("%.2f", sum[key] / seeds), sprintf("%+.1f %%", loss),
+        limit == "-" ? "-" : limit " %", list[key]
+      if (limit != "-" && !(loss <= limit)) {
+        printf "surrogate: %s ends %.1f %% above dense; it may end %s %%\n", part[2], loss, limit > "/dev/stderr"
+        failed = 1
+      }
+    }
+    exit failed
+  }' methods results

@@ -13,6 +13,9 @@
   X(natural)               \
   X(efsign)                \
   X(onebit)                \
+  X(three_lc)              \
+  X(dettmers8)             \
+  X(inceptionn)            \
   X(terngrad)              \
   X(qsgd)                  \
   X(natural_dithering)     \
@@ -33,6 +36,7 @@
   X(oktopk)                \
   X(strom)                 \
   X(dryden)                \
+  X(sketchml)              \
   X(randomk)               \
   X(randomblock)           \
   X(sketch)                \

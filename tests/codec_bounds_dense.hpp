@@ -115,4 +115,53 @@ inline std::string upper_powers_of_two(std::span<const float> tensor, std::size_
   return next_powers_of_two(values, decoded, largest * 0x1p-125);
 }
 
+/// 0 or ±M, at most M/2 away, where M is the largest |x| times kHundredths/100. The least float may stand for a half.
+template <int kHundredths>
+std::string zero_or_largest(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  const std::span<const float> values = tensor.subspan(offset, decoded.size());
+  double largest = 0.0;
+  for (const float value : values) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  const double unit = largest * kHundredths / 100.0;
+  const double allowed = unit / 2 + rounding_of(unit);
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const auto back = static_cast<double>(decoded[i]);
+    const bool a_code = back == 0.0 || std::abs(std::abs(back) - unit) <= rounding_of(unit);
+    if (!a_code || !(std::abs(back - static_cast<double>(values[i])) <= allowed)) {
+      return wrong(i, values[i], decoded[i], allowed);
+    }
+  }
+  return {};
+}
+
+/// The nearest code of the dynamic tree: the widest step, between the largest codes, is 0.9/64 of the block's largest.
+template <std::size_t kBlock>
+std::string dynamic_tree(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  return by_block(tensor.subspan(offset, decoded.size()), decoded, kBlock, [](auto values, auto back) -> std::string {
+    double largest = 0.0;
+    for (const float value : values) largest = std::max(largest, std::abs(static_cast<double>(value)));
+    const double allowed = largest * 0.9 / 128 + rounding_of(largest);
+    for (std::size_t i = 0; i < back.size(); ++i) {
+      const double error = std::abs(static_cast<double>(back[i]) - static_cast<double>(values[i]));
+      if (!(error <= allowed)) return wrong(i, values[i], back[i], allowed);
+    }
+    return {};
+  });
+}
+
+/// Zero below 2^-kBound, the value itself from 1 on, at most half of 2^-kBound away in between.
+template <int kBound>
+std::string within_bound(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  const double bound = std::ldexp(1.0, -kBound);
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const auto value = static_cast<double>(tensor[offset + i]);
+    const double size = std::abs(value);
+    const double allowed = size < bound ? size : size < 1.0 ? bound / 2 : 0.0;
+    const bool zeroed = size >= bound || decoded[i] == 0.0F;
+    if (!zeroed || !(std::abs(static_cast<double>(decoded[i]) - value) <= allowed)) {
+      return wrong(offset + i, tensor[offset + i], decoded[i], allowed);
+    }
+  }
+  return {};
+}
+
 }  // namespace gossamer::bounds

@@ -39,4 +39,14 @@ inline std::string two_means(std::span<const float> tensor, std::size_t offset, 
   return sentence("error ", error, " of ", norm, " where ", kept, " is kept");
 }
 
+/// Zero, or of the input's sign and no larger.
+inline std::string shrunk(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const float value = tensor[offset + i];
+    const bool same_side = decoded[i] == 0.0F || std::signbit(decoded[i]) == std::signbit(value);
+    if (!same_side || !(std::abs(decoded[i]) <= std::abs(value))) return wrong(offset + i, value, decoded[i], 0.0);
+  }
+  return {};
+}
+
 }  // namespace gossamer::bounds

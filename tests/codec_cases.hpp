@@ -13,11 +13,11 @@
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
 #include "tests/codec_bounds.hpp"
-#include "tests/codec_bounds_hybrid.hpp"
-#include "tests/codec_bounds_sparse.hpp"
 #include "tests/codec_bounds_dense.hpp"
+#include "tests/codec_bounds_hybrid.hpp"
 #include "tests/codec_bounds_integer.hpp"
 #include "tests/codec_bounds_low_rank.hpp"
+#include "tests/codec_bounds_sparse.hpp"
 
 /// The table behind the suites of codecs: conformance, golden payloads, hostile bytes, laws. A new codec is one line in
 /// codec_cases() or linear_cases() with the bound its paper gives, and one for each option that changes how it encodes;
@@ -48,6 +48,12 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"efsign:block=100", bounds::mean_magnitude<100>},
       {"onebit", bounds::two_means<0>},
       {"onebit:block=100", bounds::two_means<100>},
+      {"3lc", bounds::zero_or_largest<100>},
+      {"3lc:sparsity=1.75", bounds::zero_or_largest<175>},
+      {"dettmers8", bounds::dynamic_tree<2048>},
+      {"dettmers8:block=100", bounds::dynamic_tree<100>},
+      {"inceptionn", bounds::within_bound<10>},
+      {"inceptionn:bound=6", bounds::within_bound<6>},
       {"int8:reduce=integer", bounds::int8_integer},
       {"terngrad", bounds::ternary},
       {"qsgd", bounds::qsgd},
@@ -79,6 +85,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"qsparse:ratio=0.3,levels=2,merge=reselect", bounds::kept_as_levels<2>},
       {"strom:tau=0.5", bounds::quanta_of_half},
       {"dryden:ratio=0.05", bounds::two_means},
+      {"sketchml:ratio=0.05", bounds::shrunk},
+      {"sketchml:ratio=0.4,buckets=64", bounds::shrunk},
       {"gtopk:ratio=0.01", bounds::one_percent_kept},
       {"oktopk:ratio=0.01", bounds::one_percent_kept},
       {"oktopk:ratio=0.05,values=int8", bounds::some_kept_as_int8},

@@ -35,6 +35,8 @@ class ByteWriter {
     used_ += count;
     return place;
   }
+  /// What take() has not given out yet: for codes whose size is known only once they are there.
+  [[nodiscard]] MutableBytes room() const noexcept { return out_.subspan(used_); }
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
   [[nodiscard]] Bytes written() const noexcept { return out_.first(used_); }
 

@@ -36,6 +36,8 @@ test 0.9 powersgd:rank=4 15
 test 0.9 topk:ratio=0.01 15
 all 0.9 fp16 5
 all 0.9 fp8 5
+all 0.9 dettmers8 5
+all 0.9 inceptionn 5
 all 0.9 natural_dithering 15
 all 0.9 lpc 15
 all 0.9 thc 15
@@ -51,6 +53,7 @@ all 0 identity -
 all 0 signum -
 all 0 efsign -
 all 0 onebit -
+all 0 3lc 15
 all 0 threshold:v=0.001 15
 all 0 aji:ratio=0.01 15
 all 0 dgc:ratio=0.01,warmup=100 15
@@ -62,6 +65,7 @@ all 0 gtopk:ratio=0.01 15
 all 0 oktopk:ratio=0.01 15
 all 0 strom:tau=0.001 15
 all 0 dryden:ratio=0.01 15
+all 0 sketchml:ratio=0.01 15
 all 0 randomk:ratio=0.1 15
 all 0 randomblock:ratio=0.1 15
 all 0 sketch -

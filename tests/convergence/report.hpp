@@ -10,7 +10,7 @@ namespace gossamer::convergence {
 
 /// What a method came to.
 struct Result {
-  const Method* method;
+  const Method* method = nullptr;
   Outcome outcome;
   double ratio = 0;  ///< how many times fewer bytes than dense on the wire
   double gap = 0;    ///< accuracy below dense SGD of the same kind, in points; negative: better

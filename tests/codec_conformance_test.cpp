@@ -104,6 +104,33 @@ TEST_CASE("codec: the same input gives the same bytes, in one object and in anot
   });
 }
 
+/// The payload that `write` makes in memory that was full of `garbage`.
+template <typename Write>
+std::vector<std::byte> written_over(std::byte garbage, std::size_t bytes, const Write& write) {
+  std::vector<std::byte> slot(bytes, garbage);
+  const Bytes payload = write(MutableBytes(slot));
+  return {payload.begin(), payload.end()};
+}
+
+TEST_CASE("codec: what was in memory before does not get into payloads (B12)") {
+  for_all_inputs([](const CodecCase& codec, std::vector<float> values) {
+    Subject subject(codec.spec, values);
+    const std::vector<std::byte> own = subject.encode();
+    const std::size_t bytes = subject.codec().max_payload(values.size());
+    auto* finisher = dynamic_cast<Finisher*>(&subject.codec());
+    for (const std::byte garbage : {std::byte{0xff}, std::byte{0x5a}}) {
+      const auto encode = [&](MutableBytes slot) { return subject.codec().encode(chunk_of(subject.values()), slot); };
+      CHECK(written_over(garbage, bytes, encode) == own);
+      if (subject.mergeable() == nullptr) continue;
+      const auto merge = [&](MutableBytes slot) { return subject.mergeable()->merge(own, own, values.size(), slot); };
+      CHECK(written_over(garbage, bytes, merge) == subject.merge(own, own));
+      if (finisher == nullptr) continue;
+      const auto finish = [&](MutableBytes slot) { return finisher->finish(own, values.size(), slot); };
+      CHECK(written_over(garbage, bytes, finish) == written_over(std::byte{0}, bytes, finish));
+    }
+  });
+}
+
 TEST_CASE("codec: chunks may be encoded in any order and obey the bound together") {
   for_all_inputs([](const CodecCase& codec, std::vector<float> values) {
     Subject forward(codec.spec, values);

@@ -186,6 +186,7 @@ TEST_CASE("codec: with error feedback, what was sent and what is kept add up to 
     std::vector<float> residual(kCount, 0.0F);
     std::vector<double> in(kCount, 0.0);
     std::vector<double> sent(kCount, 0.0);
+    double largest = 0x1p8;
     for (int step = 0; step < kSteps; ++step) {
       std::vector<float> values = make_input("normal", kCount, 100 + static_cast<std::uint32_t>(step));
       for (std::size_t i = 0; i < kCount; ++i) {
@@ -197,14 +198,17 @@ TEST_CASE("codec: with error feedback, what was sent and what is kept add up to 
       const std::vector<float> decoded = subject.decode(payload, kCount);
       residual = values;
       subject.codec().accumulate(payload, -1.0F, chunk_of(residual));
-      for (std::size_t i = 0; i < kCount; ++i) sent[i] += double_of(decoded[i]);
+      for (std::size_t i = 0; i < kCount; ++i) {
+        sent[i] += double_of(decoded[i]);
+        largest = std::max({largest, std::abs(double_of(values[i])), std::abs(double_of(decoded[i]))});
+      }
     }
     double worst = 0.0;
     for (std::size_t i = 0; i < kCount; ++i) {
       worst = std::max(worst, std::abs(in[i] - sent[i] - double_of(residual[i])));
     }
-    // Values stay below 2^8 here; each step rounds twice.
-    CHECK(worst <= 2 * kSteps * 0x1p-16);
+    // Each step rounds twice. Codecs that add more than they were given, as few levels of a length do, let values grow.
+    CHECK(worst <= 2 * kSteps * 0x1p-24 * largest);
   }
 }
 

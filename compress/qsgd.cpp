@@ -10,18 +10,24 @@ constexpr std::array kKeys = {
     Key{"bits", "4", "bits of a code: 2^(bits-1) - 1 levels of each sign, 2 to 8"},
     Key{"bucket", "512", "values that share a norm, 1 to 1048576; 0: the whole tensor"},
     Key{"norm", "max", "what scales a bucket: max, the largest |x|, or l2, as in the paper's analysis"},
+    Key{"coding", "auto",
+        "planes: all codes have as many bits; elias: codes and sums that are mostly 0 are written as runs, where "
+        "shorter; "
+        "auto: where half as long"},
 };
 
 /// QSGD (Alistarh et al., "QSGD: communication-efficient SGD via gradient quantization and encoding", NeurIPS 2017),
 /// with norms that are the largest of all ranks', so that codes add.
 std::unique_ptr<TensorCodec> make_qsgd(const Options& options, const Shape& shape) {
   LevelPlan plan;
-  plan.name = "qsgd.1";
+  plan.name = "qsgd.2";
   plan.codec = "qsgd";
   plan.levels = (1U << (options.integer("bits", 2, 8) - 1)) - 1;
   plan.below = plan.levels;
   plan.block = static_cast<std::size_t>(options.integer("bucket", 0, 1 << 20));
   plan.norm = options.choice("norm", {"max", "l2"}) == 0 ? Norm::max : Norm::l2;
+  constexpr double kShares[] = {0.5, 0.0, 1.0};
+  plan.elias = kShares[options.choice("coding", {"auto", "planes", "elias"})];
   return make_linear_levels(plan, shape.count());
 }
 

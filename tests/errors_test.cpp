@@ -306,7 +306,7 @@ TEST_CASE("GOSSAMER_<KEY> in the environment overrides the configuration") {
   create_on_all_fails(2, "transport=inproc timeout=3", {"timeout", "never"});
 }
 
-TEST_CASE("tensors of fewer elements than min_compress go through uncompressed") {
+TEST_CASE("tensors of fewer elements than min_compress go through uncompressed (B18)") {
   ThreadGroup group(2);
   run_ranks(2, [&](int rank) {
     const CommHandle comm = make_comm(group, rank, "transport=inproc min_compress=100 codec=topk:ratio=0.01");

@@ -21,6 +21,16 @@ inline std::vector<std::string> graph_specs_for(std::size_t size) {
     if (!std::holds_alternative<TopologyEntry::Gossip>(entry.make)) continue;
     if (entry.name == "base") {
       for (const char* k : {"1", "2", "3", "4"}) specs.push_back(std::string("base:k=") + k);
+    } else if (entry.name == "equitopo") {
+      for (const char* variant : {"D", "U", "OD", "OU"}) specs.push_back(std::string("equitopo:variant=") + variant);
+    } else if (entry.name == "random-regular") {
+      for (const std::size_t degree : {2, 3, 4, 6}) {
+        if (degree < size && degree * size % 2 == 0) specs.push_back("random-regular:degree=" + std::to_string(degree));
+      }
+    } else if (entry.name == "small-world") {
+      if (size > 4) specs.emplace_back("small-world:k=4,p=0.3");
+    } else if (entry.name == "erdos-renyi" || entry.name == "matching" || entry.name == "grid") {
+      specs.emplace_back(entry.name);
     } else if (entry.name == "moshpit") {
       for (const std::string& torus : torus_specs(size)) specs.push_back("moshpit" + torus.substr(torus.find(':')));
     } else {

@@ -87,7 +87,61 @@ TEST_CASE("exponential: the gap of its paper, at 64 ranks from at most 12 neighb
   CHECK(graph("exponential", 64).diameter() == 6);
 }
 
+TEST_CASE("star, path, barbell and grid: edges and diameters known by hand") {
+  CHECK(graph("star", 9).diameter() == 2);
+  CHECK(graph("star", 9).at(0, 0).in.size() == 8);
+  CHECK(graph("star", 9).at(5, 0).in.size() == 1);
+  CHECK(graph("path", 9).diameter() == 8);
+  CHECK(graph("path", 9).at(0, 0).in.size() == 1);
+  CHECK(graph("barbell", 9).diameter() == 3);
+  CHECK(graph("barbell", 9).at(0, 0).in.size() == 3);
+  CHECK(graph("barbell", 9).at(8, 0).in.size() == 4);
+  CHECK(graph("grid", 12).diameter() == 5);  // 3 x 4
+  CHECK(graph("grid", 13).diameter() == 12);
+  CHECK(graph("grid:2x6", 12).diameter() == 6);
+  CHECK(graph("grid:2x2x3", 12).diameter() == 4);
+  CHECK(graph_refusal("grid:5x2", 12) == "grid:5x2 has 10 places but there are 12 ranks");
+  CHECK(graph_refusal("grid:12", 12).starts_with("'grid:12' is not a grid; write grid:AxB"));
+}
+
+TEST_CASE("Metropolis' gaps of the path and the star in closed form") {
+  // A path's matrix is I - L/3, and L's eigenvalues are 2 - 2 cos(pi k / n). A star's is I - L/n with 1 and n.
+  for (std::size_t size = 3; size <= 40; ++size) {
+    const auto n = static_cast<double>(size);
+    CHECK(std::abs(graph("path", size).spectral_gap() - (2 - 2 * std::cos(std::acos(-1) / n)) / 3) <= 1e-12);
+    CHECK(std::abs(graph("star", size).spectral_gap() - 1 / n) <= 1e-12);
+  }
+}
+
+TEST_CASE("the weights of each rule on a path of three") {
+  const auto row = [](const char* rule, int rank) { return graph("path", 3, {rule, 0}).at(rank, 0); };
+  CHECK(row("metropolis", 0).self_weight == doctest::Approx(2.0 / 3));
+  CHECK(row("metropolis", 1).self_weight == doctest::Approx(1.0 / 3));
+  CHECK(row("uniform", 0).in[0].weight == 0.5);
+  CHECK(row("uniform", 1).in[0].weight == doctest::Approx(1.0 / 3));
+  CHECK(row("uniform", 0).out[0].weight == doctest::Approx(1.0 / 3));
+  CHECK(row("out-uniform", 0).in[0].weight == doctest::Approx(1.0 / 3));
+  CHECK(row("out-uniform", 0).self_weight == 0.5);
+  CHECK(row("max-degree", 0).in[0].weight == doctest::Approx(1.0 / 3));
+  // L has the eigenvalues 0, 1, 3.
+  CHECK(row("laplacian", 0).in[0].weight == doctest::Approx(0.5));
+  CHECK(graph("path", 3, {"laplacian", 0}).spectral_gap() == doctest::Approx(0.5));
+  const Topology rows = graph("path", 3, {"uniform", 0});
+  CHECK(rows.row_stochastic());
+  CHECK_FALSE(rows.column_stochastic());
+  CHECK_FALSE(rows.symmetric());
+  const Topology columns = graph("path", 3, {"out-uniform", 0});
+  CHECK_FALSE(columns.row_stochastic());
+  CHECK(columns.column_stochastic());
+  // One is the other's transpose, so their eigenvalues agree: those of the random walk, 1, 1/2 and -1/6.
+  CHECK(std::abs(rows.spectral_gap() - 0.5) <= 1e-12);
+  CHECK(std::abs(columns.spectral_gap() - 0.5) <= 1e-12);
+}
+
 TEST_CASE("above 512 ranks the gap is estimated") {
   CHECK(std::abs(graph("exponential", 600).spectral_gap() - 2.0 / 11) <= 2e-3);
   CHECK(graph("one-peer-exponential", 1024).spectral_gap() == 1);
+  // A random graph of degree d has eigenvalues up to 2 sqrt(d - 1) beside d, but for a little (Friedman, 2008).
+  const double expected = 1 - (1 + 2 * std::sqrt(3)) / 5;
+  CHECK(std::abs(graph("random-regular:degree=4", 1100).spectral_gap() - expected) <= 0.01);
 }

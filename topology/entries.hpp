@@ -12,7 +12,16 @@
   X(exponential)               \
   X(one_peer_exponential)      \
   X(base)                      \
-  X(moshpit)
+  X(moshpit)                   \
+  X(equitopo)                  \
+  X(matching)                  \
+  X(random_regular)            \
+  X(small_world)               \
+  X(erdos_renyi)               \
+  X(grid)                      \
+  X(path)                      \
+  X(star)                      \
+  X(barbell)
 
 namespace gossamer {
 

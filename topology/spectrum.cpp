@@ -18,8 +18,10 @@ using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 constexpr std::size_t kDense = 512;            // above it an eigensolver would take seconds
+constexpr std::size_t kDenseSymmetric = 1024;  // the same
 constexpr std::size_t kDenseLaplacian = 2048;  // symmetric and once only
 constexpr double kExact = 1e-12;               // what rounding leaves of a difference that is 0
+constexpr double kSuspicious = 1e-3;           // an eigenvalue that may be 0 for all that an eigensolver knows
 
 double degree(const Dimension& dimension) {
   return static_cast<double>(dimension.direct ? dimension.size - 1 : std::min<std::size_t>(dimension.size - 1, 2));
@@ -101,24 +103,36 @@ double growth(const std::vector<Round>& rounds, VectorXd x, bool transposed) {
   return std::exp(logarithm / kPeriods);
 }
 
-double sparse_radius(const std::vector<Round>& rounds, bool transposed, bool symmetric) {
+double sparse_radius(const std::vector<Round>& rounds, bool transposed, bool symmetric_alone) {
   Draw draw(0, "spectrum");
   VectorXd start(static_cast<Index>(rounds.front().size()));
   for (double& value : start) value = to_unit(draw()) - 0.5;
   remove_mean(start);
-  if (symmetric && rounds.size() == 1) return lanczos_radius(rounds, start);
+  if (symmetric_alone) return lanczos_radius(rounds, start);
   return growth(rounds, start.normalized(), transposed);
 }
 
-double dense_radius(const std::vector<Round>& rounds, bool transposed, bool symmetric) {
+// A matrix whose powers end in 0 has no eigenvalue but 0, which an eigensolver finds badly: within the n-th root of a
+// rounding error. Squared log2 n times, such a matrix comes to nothing between one square and the next.
+bool is_nilpotent(MatrixXd matrix) {
+  for (Index power = 1; power < matrix.rows(); power *= 2) {
+    matrix /= matrix.norm();
+    matrix = matrix * matrix;
+    if (matrix.norm() < kExact) return true;
+  }
+  return false;
+}
+
+double dense_radius(const std::vector<Round>& rounds, bool transposed, bool symmetric_alone) {
   const auto size = static_cast<Index>(rounds.front().size());
   MatrixXd rest = mix_a_period(rounds, MatrixXd(MatrixXd::Identity(size, size)), transposed);
   remove_mean(rest);  // consensus is gone from the rows; what is left has the other eigenvalues, and 0
   if (rest.cwiseAbs().maxCoeff() < kExact) return 0;
-  if (symmetric && rounds.size() == 1) {
+  if (symmetric_alone) {
     return Eigen::SelfAdjointEigenSolver<MatrixXd>(rest, Eigen::EigenvaluesOnly).eigenvalues().cwiseAbs().maxCoeff();
   }
-  return Eigen::EigenSolver<MatrixXd>(rest, false).eigenvalues().cwiseAbs().maxCoeff();
+  const double radius = Eigen::EigenSolver<MatrixXd>(rest, false).eigenvalues().cwiseAbs().maxCoeff();
+  return radius < kSuspicious && is_nilpotent(rest) ? 0 : radius;
 }
 
 }  // namespace
@@ -160,8 +174,11 @@ double gossip_gap(const std::vector<std::vector<Neighbourhood>>& rounds, bool ro
   const std::size_t size = rounds.front().size();
   if (size == 1) return 1;
   // A matrix and its transpose have the same eigenvalues; the mean is taken off on the side where the sums are 1.
-  const double radius = size <= kDense ? dense_radius(rounds, !row_stochastic, symmetric)
-                                       : sparse_radius(rounds, !row_stochastic, symmetric);
+  const bool transposed = !row_stochastic;
+  const bool symmetric_alone = symmetric && rounds.size() == 1;
+  const double radius = size <= (symmetric_alone ? kDenseSymmetric : kDense)
+                            ? dense_radius(rounds, transposed, symmetric_alone)
+                            : sparse_radius(rounds, transposed, symmetric_alone);
   return 1 - std::pow(radius, 1 / static_cast<double>(rounds.size()));
 }
 

@@ -91,9 +91,10 @@ class Topology {
   [[nodiscard]] bool column_stochastic() const noexcept { return column_stochastic_; }
   /// 1 − ρ, where a round brings the ranks closer to consensus by the factor ρ in the long run: the second largest
   /// modulus of an eigenvalue of the mixing matrix, or of the product of a period's matrices to the power 1 / period().
-  /// 1 when a period ends in consensus, and for one rank. Products have a closed form, good to a few 1e-16 at any size;
-  /// gossip graphs of up to 512 ranks take an eigensolver (a second at most), larger ones a power iteration of about
-  /// three digits.
+  /// 1 when some number of periods ends in consensus, and for one rank. Products have a closed form, good to a few
+  /// 1e-16 at any size. Gossip graphs take an eigensolver up to 512 ranks (1024 if symmetric and always the same), a
+  /// second at most; above, an iteration that is within some percent unless the gap is below 0.01, when it may be too
+  /// large.
   [[nodiscard]] double spectral_gap() const;
   /// Every rank hears, in time, from every other.
   [[nodiscard]] bool connected() const;

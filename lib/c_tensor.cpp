@@ -31,7 +31,8 @@ void start_all_reduce(goss_tensor* tensor, void* data, goss_op op, Form form) {
 void start_mix(goss_tensor* tensor, void* data, Form form) {
   TensorSlot& slot = slot_of(tensor);
   std::byte* values = data_of(slot, data);
-  slot.tensor->expect_mixable();
+  slot.comm->expect_idle(slot);
+  slot.tensor->prepare_gossip();
   slot.comm->start(slot, "gossip", form, [&] { return slot.tensor->mix(values); });
 }
 

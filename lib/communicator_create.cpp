@@ -120,7 +120,17 @@ void Communicator::place_ranks(Bootstrap& bootstrap) {
     }
     places_.push_back(all[rank].place);
   }
-  topology_ = std::make_unique<Topology>(Topology::from_spec(config_.topology, places_));
+  // A graph may come from a file, which each host has to itself.
+  const std::vector<std::uint64_t> graphs = round<std::uint64_t>(bootstrap, [&](std::uint64_t& mine) {
+    topology_ =
+        std::make_unique<Topology>(Topology::from_spec(config_.topology, places_, {config_.weights, config_.seed}));
+    mine = topology_->fingerprint();
+  });
+  for (std::size_t rank = 0; rank < graphs.size(); ++rank) {
+    if (graphs[rank] != graphs.front()) {
+      fail(Status::mismatch, "topology ", config_.topology, " is another graph on rank ", rank, " than on rank 0");
+    }
+  }
   legs_ = legs_of(*topology_, rank_);
 }
 

@@ -8,12 +8,14 @@ namespace gossamer {
 namespace {
 
 constexpr std::array kKeys = {
-    Key{"topology", "ring", "who exchanges with whom: ring, torus:AxB[xC...], hypercube, complete"},
+    Key{"topology", "ring", "who exchanges with whom, e.g. torus:4x8"},
+    Key{"weights", "auto",
+        "of the edges in a gossip round: auto, metropolis, uniform, out-uniform, max-degree, laplacian, given"},
     Key{"codec", "identity", "codec of tensors that name none, e.g. topk:ratio=0.01"},
     Key{"mixing", "average", "what goss_mix does with the neighbours' models, e.g. choco:gamma=auto"},
     Key{"transport", "ucx", "ucx for processes, inproc for ranks that are threads of one process"},
     Key{"timeout", "30", "seconds without an answer from a peer after which a call fails"},
-    Key{"seed", "0", "of stochastic rounding, random indices and warm starts; an integer from 0"},
+    Key{"seed", "0", "of stochastic rounding, random indices, warm starts and random graphs; an integer from 0"},
     Key{"progress", "thread", "thread: calls advance by themselves; polling: only inside goss_ calls"},
     Key{"nonfinite", "error",
         "NaN or Inf in the input: error refuses the call on every rank, pass lets uncompressed tensors carry it"},
@@ -68,6 +70,7 @@ Config Config::parse(std::string_view text) {
   const Options options("configuration", spec, kKeys);
   Config config;
   config.topology = options.text("topology");
+  config.weights = options.text("weights");
   config.codec = options.text("codec");
   config.mixing = options.text("mixing");
   config.transport = options.text("transport");
@@ -84,9 +87,9 @@ Config Config::parse(std::string_view text) {
 }
 
 std::string Config::common() const {
-  return sentence("topology=", topology, " codec=", codec, " mixing=", mixing, " transport=", transport, " seed=", seed,
-                  " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress,
-                  " granularity=", whole_model ? "model" : "tensor");
+  return sentence("topology=", topology, " weights=", weights, " mixing=", mixing, " codec=", codec,
+                  " transport=", transport, " seed=", seed, " nonfinite=", nonfinite_is_error ? "error" : "pass",
+                  " min_compress=", min_compress, " granularity=", whole_model ? "model" : "tensor");
 }
 
 }  // namespace gossamer

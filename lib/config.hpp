@@ -13,6 +13,7 @@ namespace gossamer {
 /// environment.
 struct Config {
   std::string topology;
+  std::string weights;
   std::string codec;
   std::string mixing;
   std::string transport;

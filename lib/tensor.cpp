@@ -93,28 +93,27 @@ std::size_t Tensor::memory_bytes() const noexcept {
   return bytes;
 }
 
-Tensor::Gossip& Tensor::gossip() {
-  if (!gossip_) gossip_ = std::make_unique<Gossip>(world_, shape_, spec_);
-  return *gossip_;
-}
-
 double Tensor::weight() const noexcept {
   const auto* weighted = gossip_ ? dynamic_cast<const Weighted*>(gossip_->mixer.get()) : nullptr;
   return weighted != nullptr ? weighted->weight() : 1;
 }
 
-void Tensor::expect_mixable() const {
-  if (exact()) return;
+void Tensor::prepare_gossip() {
+  if (gossip_) return;
+  const MixingEntry& entry = find_mixing(world_.mixing);
+  check_graph(entry, world_.topology);
   if (membership_.group != nullptr) {
     fail(Status::unsupported, "'", name(), "' is part of a model (granularity=model), which goss_mix does not take");
   }
-  if (find_mixing(world_.mixing).compresses) return;
-  std::vector<std::string_view> others;
-  for (const MixingEntry& entry : mixings()) {
-    if (entry.compresses) others.push_back(entry.name);
+  if (in_place_ == nullptr && !entry.compresses) {
+    std::vector<std::string_view> others;
+    for (const MixingEntry& each : mixings()) {
+      if (each.compresses) others.push_back(each.name);
+    }
+    fail(Status::unsupported, "'", name(), "' has codec ", spec_, ", and mixing=", world_.mixing,
+         " takes uncompressed tensors: register it with codec identity, or choose mixing= ", gossamer::join(others));
   }
-  fail(Status::unsupported, "'", name(), "' has codec ", spec_, ", and mixing=", world_.mixing,
-       " takes uncompressed tensors: register it with codec identity, or choose mixing= ", gossamer::join(others));
+  gossip_ = std::make_unique<Gossip>(world_, shape_, spec_);
 }
 
 void Tensor::join(const Membership& membership, std::string_view codec_spec) {

@@ -56,8 +56,9 @@ class Tensor {
     ModelGroupMember* member = nullptr;
   };
   void join(const Membership& membership, std::string_view codec_spec);
-  /// Throws `unsupported` if the communicator's gossip method cannot take this tensor.
-  void expect_mixable() const;
+  /// Before mix(). Throws `argument` if the communicator's graph does not suit its gossip method, `unsupported` if this
+  /// tensor does not.
+  void prepare_gossip();
   /// Before the first call: tells tensors of one name apart, which ranks so refuse to exchange with each other.
   void set_identity(std::uint32_t identity) noexcept { identity_ = identity; }
 
@@ -104,7 +105,6 @@ class Tensor {
   Tag next_tag() noexcept { return Tag::of_call(id_of(name()), calls_++ % 63); }
   [[nodiscard]] StepContext context(float input_scale) const noexcept;
   [[nodiscard]] std::uint64_t fingerprint();
-  Gossip& gossip();
   /// The memory that outlives calls. A member's is its part of the group's, and of the codec's state all for the first.
   struct Kept {
     std::span<float> residual;
@@ -132,7 +132,7 @@ class Tensor {
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
   std::unique_ptr<AllReduce> share_maxima_;  // with shared maxima
   std::unique_ptr<Rounds> rounds_;
-  std::unique_ptr<Gossip> gossip_;  // from the first goss_mix on
+  std::unique_ptr<Gossip> gossip_;  // from prepare_gossip() on
   std::vector<float> residual_;     // empty without error feedback
   std::vector<float> staged_;       // float32 copy of a tensor of another type, for lossy codecs
   std::vector<std::byte> records_;  // of the agreement, one per rank

@@ -221,7 +221,7 @@ struct Tensor::Calls {
 
   /// No rank waits for others than its neighbours: whether they mean the same call, their notes say.
   static Task mix(Call& call, Tensor& self, std::byte* data) {
-    Gossip& gossip = self.gossip();
+    Gossip& gossip = *self.gossip_;
     const Bytes bytes(data, self.shape_.bytes());
     const bool may_pass = gossip.entry.in_own_type && !self.world_.nonfinite_is_error;
     std::byte* values = data;
@@ -255,7 +255,7 @@ struct Tensor::Calls {
   static Task negotiate(Call& call, Tensor& self, Negotiator& negotiator) {
     const std::optional<float> mine = negotiator.proposal();
     if (!mine) co_return;
-    std::vector<float>& all = self.gossip().proposals;
+    std::vector<float>& all = self.gossip_->proposals;
     all[own_record(self.world_.legs)] = *mine;
     co_await gather_records(call, self.world_.legs, Phase::agree,
                             {std::as_writable_bytes(std::span(all)), sizeof(float)});

@@ -132,7 +132,8 @@ void Tensor::load(Bytes in) {
   const auto method = reader.get<std::uint64_t>();
   whole(residual_count == mine.residual.size() && state_count == mine.state.size());
   if (gossip_count == 0) gossip_.reset();  // as it was when this was saved
-  if (gossip_count > 0 && gossip().method != method) {
+  if (gossip_count > 0) prepare_gossip();
+  if (gossip_count > 0 && gossip_->method != method) {
     fail(Status::mismatch, "the saved state of '", name(), "' is of another gossip method than mixing=", world_.mixing);
   }
   const std::vector<std::span<float>> gossip = kept_by_gossip();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "topology/topology.hpp"
@@ -27,10 +28,11 @@ inline std::vector<std::string> torus_specs(std::size_t size) {
   return specs;
 }
 
-/// Specs of every registry entry for `size` ranks.
+/// Specs of every product in the registry for `size` ranks.
 inline std::vector<std::string> specs_for(std::size_t size) {
   std::vector<std::string> specs;
   for (const TopologyEntry& entry : topologies()) {
+    if (!std::holds_alternative<TopologyEntry::Product>(entry.make)) continue;
     if (entry.name == "torus") {
       for (const std::string& spec : torus_specs(size)) specs.push_back(spec);
     } else {

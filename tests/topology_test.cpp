@@ -21,7 +21,7 @@ std::vector<Place> one_host(std::size_t size) {
   return std::vector<Place>(size);
 }
 
-// Calls check for every registry entry at every size, ranks scattered over three hosts of two NUMA nodes.
+// Calls check for every product at every size, ranks scattered over three hosts of two NUMA nodes.
 void for_every_topology(const std::function<void(const Topology&)>& check) {
   for (std::size_t size : kSizes) {
     for (const std::string& spec : specs_for(size)) {
@@ -32,9 +32,9 @@ void for_every_topology(const std::function<void(const Topology&)>& check) {
   }
 }
 
-std::string refusal(const std::string& spec, std::size_t size) {
+std::string refusal(const std::string& spec, std::size_t size, std::string_view weights = "auto") {
   try {
-    Topology::from_spec(spec, one_host(size));
+    Topology::from_spec(spec, one_host(size), {weights, 0});
   } catch (const Error& error) {
     CHECK(error.status() == Status::argument);
     return error.what();
@@ -139,6 +139,19 @@ TEST_CASE("the mixing matrix is symmetric, doubly stochastic and non-negative, w
   });
 }
 
+TEST_CASE("on regular graphs all rules give Metropolis' weights, and laplacian gives its best constant") {
+  for_every_topology([](const Topology& topology) {
+    const std::vector<Place> places(static_cast<std::size_t>(topology.size()));
+    const double gap = Topology::from_spec(topology.spec(), places).spectral_gap();
+    for (const char* rule : {"metropolis", "uniform", "out-uniform", "max-degree"}) {
+      CHECK(Topology::from_spec(topology.spec(), places, {rule, 0}).spectral_gap() == gap);
+    }
+    const Topology best = Topology::from_spec(topology.spec(), places, {"laplacian", 0});
+    CHECK(best.spectral_gap() >= gap - 1e-12);
+    CHECK(std::abs(best.spectral_gap() - (1 - second_modulus(mixing_matrix(best)))) <= 1e-12);
+  });
+}
+
 TEST_CASE("weights are Metropolis-Hastings, edges ascend, in every round") {
   for_every_topology([](const Topology& topology) {
     for (std::uint64_t round : {std::uint64_t{0}, std::uint64_t{7}, ~std::uint64_t{0}}) {
@@ -228,7 +241,7 @@ TEST_CASE("gossip contracts towards the mean at least as fast as the gap says, a
   });
 }
 
-TEST_CASE("every graph is connected") {
+TEST_CASE("every product is connected") {
   for_every_topology([](const Topology& topology) {
     CHECK(topology.connected());
     std::vector<int> reached{0};
@@ -258,7 +271,7 @@ TEST_CASE("shapes: one ring, the torus's factors, ascending primes, one direct e
 }
 
 TEST_CASE("refused specs get a sentence with the value and the valid ones") {
-  CHECK(refusal("star", 4) == "unknown topology 'star'; known: ring, torus, hypercube, complete");
+  CHECK(refusal("chord", 4).starts_with("unknown topology 'chord'; known: ring, torus, hypercube, complete, "));
   CHECK(refusal("torus:2x3", 8) == "torus:2x3 has 6 places but there are 8 ranks");
   CHECK(refusal("torus:100000x100000x100000", 8).find("there are 8 ranks") != std::string::npos);
   CHECK(refusal("ring:8", 8) == "topology ring takes no parameters; 'ring:8' is written ring");
@@ -266,6 +279,9 @@ TEST_CASE("refused specs get a sentence with the value and the valid ones") {
   CHECK(refusal("torus:colour=2,2x4", 8).find("unknown topology torus key 'colour'") == 0);
   CHECK(refusal("", 8).find("has no name") != std::string::npos);
   CHECK(refusal("ring", 0).find("0 ranks") != std::string::npos);
+  CHECK(refusal("ring", 4, "heavy") ==
+        "unknown weights 'heavy'; known: auto, metropolis, uniform, out-uniform, max-degree, laplacian, given");
+  CHECK(refusal("ring", 4, "given").starts_with("weights=given, but topology ring comes without weights; valid are "));
   for (const char* malformed :
        {"torus", "torus:8", "torus:2x", "torus:x4", "torus:2xx4", "torus:0x8", "torus:-2x-4", "torus:2*4", "torus:2 x4",
         "torus:2x4x", "torus:2x4.0", "torus:2X4", "torus:2,4", "torus:99999999999999999999x1"}) {

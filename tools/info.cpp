@@ -33,8 +33,9 @@ std::vector<Item> codec_items() {
 
 std::vector<Item> topology_items() {
   std::vector<Item> items;
-  for (const TopologyEntry& entry : topologies())
-    items.push_back({std::string(entry.form), std::string(entry.summary), {}});
+  for (const TopologyEntry& entry : topologies()) {
+    items.push_back({std::string(entry.form), std::string(entry.summary), {entry.keys.begin(), entry.keys.end()}});
+  }
   return items;
 }
 

@@ -2,25 +2,17 @@
 
 #include <algorithm>
 #include <climits>
-#include <cmath>
 #include <map>
-#include <numbers>
 #include <numeric>
 #include <tuple>
 
 #include "lib/base/error.hpp"
+#include "topology/gossip_graph.hpp"
+#include "topology/spectrum.hpp"
+#include "topology/weights.hpp"
 
 namespace gossamer {
 namespace {
-
-const TopologyEntry& find_entry(std::string_view name) {
-  std::vector<std::string_view> known;
-  for (const TopologyEntry& entry : topologies()) {
-    if (entry.name == name) return entry;
-    known.push_back(entry.name);
-  }
-  refuse_unknown("topology", name, known);
-}
 
 // Position → rank. Hosts come in the order of their lowest ranks, which depends on no hash value: the same placement
 // gives the same ring on every machine.
@@ -37,56 +29,73 @@ std::vector<int> order_of(std::span<const Place> places) {
   return order;
 }
 
-std::size_t degree(const Dimension& dimension) {
-  return dimension.direct ? dimension.size - 1 : std::min<std::size_t>(dimension.size - 1, 2);
-}
-
-// Eigenvalues of a dimension's adjacency matrix next to the largest, which is its degree. A complete graph has −1
-// beside its degree; a ring of p has 2·cos(2πk/p), and a ring of two is a complete graph (one edge, not two).
-struct Extremes {
-  double second = 0;
-  double lowest = 0;
-};
-
-Extremes extremes(const Dimension& dimension) {
-  if (dimension.direct || dimension.size == 2) return {-1, -1};
-  const double angle = 2 * std::numbers::pi / static_cast<double>(dimension.size);
-  return {2 * std::cos(angle), 2 * std::cos(angle * static_cast<double>(dimension.size / 2))};
+// Ranks on each host, in the order of positions.
+std::vector<std::size_t> ranks_per_host(std::span<const Place> places, std::span<const int> order) {
+  std::vector<std::size_t> counts;
+  for (std::size_t position = 0; position < order.size(); ++position) {
+    const auto host = [&](std::size_t at) { return places[static_cast<std::size_t>(order[at])].host; };
+    if (position == 0 || host(position) != host(position - 1)) counts.push_back(0);
+    ++counts.back();
+  }
+  return counts;
 }
 
 }  // namespace
 
-Topology Topology::from_spec(std::string_view text, std::span<const Place> places) {
+Topology Topology::from_spec(std::string_view text, std::span<const Place> places, const GraphChoice& choice) {
   const Spec spec = Spec::parse(text);
-  const TopologyEntry& entry = find_entry(spec.name);
+  const TopologyEntry& entry = find_topology(spec.name);
+  check_weight_rule(choice.weights);
   if (places.empty() || places.size() > INT_MAX) {
     fail(Status::argument, "topology ", text, " is asked for ", places.size(), " ranks; there are 1 to ", INT_MAX);
   }
-  if (entry.form == entry.name && !spec.items.empty()) {
+  if (!entry.takes_items && entry.keys.empty() && !spec.items.empty()) {
     fail(Status::argument, "topology ", entry.name, " takes no parameters; '", text, "' is written ", entry.form);
   }
-  const Options options("topology " + spec.name, spec, {}, spec.items.size());
+  const Options options("topology " + spec.name, spec, entry.keys, entry.takes_items ? spec.items.size() : 0);
 
   Topology topology;
   topology.spec_ = text;
-  topology.order_ = order_of(places);
-  topology.position_.resize(places.size());
-  for (std::size_t position = 0; position < places.size(); ++position) {
-    topology.position_[static_cast<std::size_t>(topology.order_[position])] = position;
-  }
-  std::size_t stride = 1;
-  for (Dimension dimension : entry.dimensions(options, places.size())) {
-    dimension.stride = stride;
-    stride *= dimension.size;
-    if (dimension.size > 1) topology.dimensions_.push_back(dimension);
-  }
-  if (stride != places.size()) {
-    fail(Status::internal, "topology ", text, " has ", stride, " places for ", places.size(), " ranks");
+  topology.place_ranks(places);
+  const std::vector<std::size_t> hosts = ranks_per_host(places, topology.order_);
+  const Layout layout{places.size(), hosts, choice.seed, text};
+  if (const auto* product = std::get_if<TopologyEntry::Product>(&entry.make)) {
+    topology.set_dimensions((*product)(options, layout), choice.weights);
+  } else {
+    topology.set_dimensions(std::vector<Dimension>{{.size = places.size()}}, "auto");
+    topology.set_graph(std::get<TopologyEntry::Gossip>(entry.make)(options, layout), choice.weights);
   }
   return topology;
 }
 
-std::vector<int> Topology::neighbours(int rank) const {
+void Topology::place_ranks(std::span<const Place> places) {
+  order_ = order_of(places);
+  position_.resize(places.size());
+  for (std::size_t position = 0; position < places.size(); ++position) {
+    position_[static_cast<std::size_t>(order_[position])] = position;
+  }
+}
+
+// Every rank has the same degree, so that all rules but one give all edges the weight 1 / (1 + degree).
+void Topology::set_dimensions(std::span<const Dimension> dimensions, std::string_view weights) {
+  if (weights == "given") {
+    fail(Status::argument, "weights=given, but topology ", spec_,
+         " comes without weights; valid are auto, metropolis, ", "uniform, out-uniform, max-degree, laplacian");
+  }
+  std::size_t stride = 1;
+  for (Dimension dimension : dimensions) {
+    dimension.stride = stride;
+    stride *= dimension.size;
+    if (dimension.size > 1) dimensions_.push_back(dimension);
+  }
+  if (stride != order_.size()) {
+    fail(Status::internal, "topology ", spec_, " has ", stride, " places for ", order_.size(), " ranks");
+  }
+  edge_weight_ = weights == "laplacian" ? laplacian_range(dimensions_).best_weight()
+                                        : 1 / (1 + static_cast<double>(dimension_neighbours(0).size()));
+}
+
+std::vector<int> Topology::dimension_neighbours(int rank) const {
   std::vector<int> ranks;
   for (const Dimension& dimension : dimensions_) {
     const std::size_t mine = digit(rank, dimension);
@@ -102,33 +111,30 @@ std::vector<int> Topology::neighbours(int rank) const {
   return ranks;
 }
 
-Neighbourhood Topology::at(int rank, std::uint64_t /*round*/) const {
-  const std::vector<int> ranks = neighbours(rank);
-  // Every rank has the same degree in every dimension, so 1 / (1 + max(deg_i, deg_j)) is one number for all edges.
-  const double weight = 1 / (1 + static_cast<double>(ranks.size()));
+std::vector<int> Topology::neighbours(int rank) const {
+  std::vector<int> ranks = dimension_neighbours(rank);
+  for (const std::vector<Neighbourhood>& round : rounds_) {
+    const Neighbourhood& around = round[static_cast<std::size_t>(rank)];
+    for (const Edge& edge : around.in) ranks.push_back(edge.rank);
+    for (const Edge& edge : around.out) ranks.push_back(edge.rank);
+  }
+  std::sort(ranks.begin(), ranks.end());
+  ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
+  return ranks;
+}
+
+Neighbourhood Topology::at(int rank, std::uint64_t round) const {
+  if (!rounds_.empty()) return rounds_[round % rounds_.size()][static_cast<std::size_t>(rank)];
   Neighbourhood row;
-  for (int other : ranks) row.in.push_back({other, weight});
+  for (const int other : dimension_neighbours(rank)) row.in.push_back({other, edge_weight_});
   row.out = row.in;
-  row.self_weight = 1 - static_cast<double>(ranks.size()) * weight;
+  row.self_weight = 1 - static_cast<double>(row.in.size()) * edge_weight_;
   return row;
 }
 
-// The mixing matrix is (I + Σ_d A_d) / (1 + degree), where A_d acts on digit d alone. So the A_d commute, and the
-// eigenvalues of the sum are all sums of one eigenvalue of each: the second largest leaves one dimension only.
 double Topology::spectral_gap() const {
-  double total_degree = 0;
-  double drop = 0;
-  double lowest = 1;
-  for (const Dimension& dimension : dimensions_) {
-    const auto top = static_cast<double>(degree(dimension));
-    const Extremes values = extremes(dimension);
-    drop = drop == 0 ? top - values.second : std::min(drop, top - values.second);
-    total_degree += top;
-    lowest += values.lowest;
-  }
-  if (dimensions_.empty()) return 1;
-  const double second = 1 + total_degree - drop;
-  return 1 - std::max(std::abs(second), std::abs(lowest)) / (1 + total_degree);
+  if (!rounds_.empty()) return gossip_gap(rounds_, row_stochastic_, symmetric_);
+  return dimensions_.empty() ? 1 : laplacian_range(dimensions_).gap(edge_weight_);
 }
 
 }  // namespace gossamer

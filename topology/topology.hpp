@@ -5,11 +5,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "lib/base/spec.hpp"
 
 namespace gossamer {
+
+struct GossipGraph;
+struct Layout;
 
 /// Where a rank runs. Ranks with equal `host` share memory; `numa` orders them within a host.
 struct Place {
@@ -30,22 +34,32 @@ struct Edge {
   double weight = 0;
 };
 
-/// One rank's row of the mixing matrix in one round.
+/// What one rank i needs to know of the mixing matrix W in one round.
 struct Neighbourhood {
-  std::vector<Edge> in;   ///< whose values this rank receives, ascending by rank
-  std::vector<Edge> out;  ///< who receives this rank's values
-  double self_weight = 1;
+  std::vector<Edge> in;    ///< whose values this rank receives, with the w_ij of row i; ascending by rank
+  std::vector<Edge> out;   ///< who receives this rank's values, with the w_ji that they give to them; ascending by rank
+  double self_weight = 1;  ///< w_ii
+};
+
+/// What besides the spec decides on the gossip graph.
+struct GraphChoice {
+  std::string_view weights = "auto";  ///< a rule of weight_rules()
+  std::uint64_t seed = 0;             ///< of graphs that are drawn at random
 };
 
 /// Who talks to whom: an immutable value, the same on all ranks.
 ///
 /// Ranks are laid out on positions 0 … size − 1 so that ranks of one host, and of one NUMA node within it, are
 /// adjacent; positions are numbers in a mixed radix whose digits are the dimensions (the first varies fastest).
+///
+/// There are two kinds. A *product* is given by its dimensions; its gossip graph has an edge wherever a step of an
+/// exact collective has one, and is the same in every round. A *gossip graph* is given by a sequence of weighted
+/// directed graphs, one per round; its exact collectives run along one ring of all positions.
 class Topology {
  public:
-  /// `text` as in `ring`, `torus:4x8`. Throws `argument` for unknown names and shapes that do not multiply to
-  /// places.size(), saying both numbers.
-  static Topology from_spec(std::string_view text, std::span<const Place> places);
+  /// `text` as in `ring`, `torus:4x8`, `base:k=2`. Throws `argument` for unknown names, keys and weights, for a number
+  /// of ranks that the topology does not have, and for graphs and weights that cannot bring all ranks to one value.
+  static Topology from_spec(std::string_view text, std::span<const Place> places, const GraphChoice& choice = {});
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(order_.size()); }
   [[nodiscard]] const std::string& spec() const noexcept { return spec_; }
@@ -62,35 +76,70 @@ class Topology {
     return rank_at(position(rank) + (digit - this->digit(rank, dimension)) * dimension.stride);
   }
 
-  /// Everybody this rank exchanges messages with, ascending; never itself.
+  /// Everybody this rank exchanges messages with in any round or collective, ascending; never itself.
   [[nodiscard]] std::vector<int> neighbours(int rank) const;
-  /// Row `rank` of the mixing matrix in gossip round `round`: Metropolis–Hastings weights w_ij = 1 / (1 + max(deg_i,
-  /// deg_j)), the rest on itself; symmetric and doubly stochastic. These graphs are the same in every round.
+  /// Rank `rank`'s part of the mixing matrix of gossip round `round`; rounds repeat after period().
   [[nodiscard]] Neighbourhood at(int rank, std::uint64_t round) const;
-  /// 1 − (second largest modulus of an eigenvalue of the mixing matrix); 1 for one rank. In closed form: the absolute
-  /// error is a few 1e-16 at any size.
+  /// Rounds after which the graphs repeat, at least 1.
+  [[nodiscard]] std::uint64_t period() const noexcept { return rounds_.empty() ? 1 : rounds_.size(); }
+  /// Every round's mixing matrix is symmetric.
+  [[nodiscard]] bool symmetric() const noexcept { return symmetric_; }
+  /// Every round's rows sum to 1: ranks that agree keep their values.
+  [[nodiscard]] bool row_stochastic() const noexcept { return row_stochastic_; }
+  /// Every round's columns sum to 1: the sum over the ranks does not change. With rows too, the mean is what gossip
+  /// ends at; without them, push-sum finds it.
+  [[nodiscard]] bool column_stochastic() const noexcept { return column_stochastic_; }
+  /// 1 − ρ, where a round brings the ranks closer to consensus by the factor ρ in the long run: the second largest
+  /// modulus of an eigenvalue of the mixing matrix, or of the product of a period's matrices to the power 1 / period().
+  /// 1 when some number of periods ends in consensus, and for one rank. Products have a closed form, good to a few
+  /// 1e-16 at any size. Gossip graphs take an eigensolver up to 512 ranks (1024 if symmetric and always the same), a
+  /// second at most; above, an iteration that is within some percent unless the gap is below 0.01, when it may be too
+  /// large.
   [[nodiscard]] double spectral_gap() const;
+  /// Every rank hears, in time, from every other.
   [[nodiscard]] bool connected() const;
-  /// Graphviz text of the graph, one cluster per host.
+  /// The longest of the shortest ways between two ranks, in edges of the graph of all rounds together.
+  [[nodiscard]] int diameter() const;
+  /// A number that differs, in all likelihood, between different graphs: ranks compare it.
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+  /// Graphviz text of the gossip graph, one cluster per host; edges of several rounds are labelled with them.
   [[nodiscard]] std::string to_dot(std::span<const Place> places) const;
 
  private:
+  void place_ranks(std::span<const Place> places);
+  void set_dimensions(std::span<const Dimension> dimensions, std::string_view weights);
+  void set_graph(GossipGraph graph, std::string_view weights);
+  [[nodiscard]] std::vector<int> dimension_neighbours(int rank) const;
+
   std::string spec_;
   std::vector<Dimension> dimensions_;
-  std::vector<int> order_;             // position → rank
-  std::vector<std::size_t> position_;  // rank → position
+  std::vector<int> order_;                          // position → rank
+  std::vector<std::size_t> position_;               // rank → position
+  double edge_weight_ = 0;                          // of a product: the same on all edges
+  std::vector<std::vector<Neighbourhood>> rounds_;  // of a gossip graph: by round and rank
+  bool symmetric_ = true;
+  bool row_stochastic_ = true;
+  bool column_stochastic_ = true;
+  std::uint64_t fingerprint_ = 0;
 };
 
 /// One line of the registry.
 struct TopologyEntry {
+  /// Sizes and kinds of the dimensions; strides are filled in by Topology.
+  using Product = std::vector<Dimension> (*)(const Options& options, const Layout& layout);
+  using Gossip = GossipGraph (*)(const Options& options, const Layout& layout);
+
   std::string_view name;
   std::string_view summary;
-  std::string_view form;  ///< how the spec is written: "torus:AxB[xC…]"
-  /// Sizes and kinds of the dimensions for `size` ranks; strides are filled in by Topology.
-  std::vector<Dimension> (*dimensions)(const Options& options, std::size_t size);
+  std::string_view form;      ///< how the spec is written: "torus:AxB[xC…]"
+  std::span<const Key> keys;  ///< that the spec may give
+  bool takes_items = false;   ///< what has no key, such as the 4x8 of a torus; make() checks how many and which
+  std::variant<Product, Gossip> make;
 };
 
 std::span<const TopologyEntry> topologies() noexcept;
+/// Throws `argument`, listing the known ones.
+const TopologyEntry& find_topology(std::string_view name);
 
 /// Where the calling thread runs. `host` is a hash of boot id, network namespace and host name: equal on two ranks when
 /// they run on one machine in one network namespace. `numa` is the NUMA node (operating system's number) of the core

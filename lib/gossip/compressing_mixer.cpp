@@ -9,6 +9,10 @@ namespace gossamer {
 
 CompressingMixer::Streams CompressingMixer::make_streams(std::string_view codec, const MixingSetup& setup) {
   Streams streams{make_payload_stream(codec, setup.shape), {}};
+  if (streams.own->learns() && setup.topology.period() > 1) {
+    fail(Status::unsupported, "codec ", codec, " learns from what a neighbour has sent before; on topology ",
+         setup.topology.spec(), " neighbours change");
+  }
   const std::size_t neighbours = streams.own->learns() ? setup.topology.at(setup.rank, 0).in.size() : 1;
   for (std::size_t j = 0; j < neighbours; ++j) streams.theirs.push_back(make_payload_stream(codec, setup.shape));
   return streams;

@@ -105,6 +105,8 @@ std::span<const MixingEntry> mixings() noexcept;
 
 /// Throws `argument` for an unknown method, key or value.
 const MixingEntry& find_mixing(std::string_view spec);
+/// Throws `argument` if the graph changes or its weights do not sum to what the method needs, naming a rank.
+void check_graph(const MixingEntry& entry, const Topology& topology);
 std::unique_ptr<Mixer> make_mixer(std::string_view spec, const MixingSetup& setup);
 
 }  // namespace gossamer

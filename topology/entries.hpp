@@ -21,7 +21,8 @@
   X(grid)                      \
   X(path)                      \
   X(star)                      \
-  X(barbell)
+  X(barbell)                   \
+  X(file)
 
 namespace gossamer {
 

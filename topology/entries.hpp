@@ -9,6 +9,7 @@
   X(torus)                     \
   X(hypercube)                 \
   X(complete)                  \
+  X(hierarchical)              \
   X(exponential)               \
   X(one_peer_exponential)      \
   X(base)                      \

@@ -100,6 +100,38 @@ TEST_CASE("the first dimension stays within a host when its size divides the hos
   }
 }
 
+TEST_CASE("hierarchical is this host's ranks times the hosts, however ranks are scattered") {
+  std::vector<Place> places(12);
+  for (std::size_t rank = 0; rank < places.size(); ++rank) places[rank] = {rank % 3 * 7 + 1, 0};
+  const Topology topology = Topology::from_spec("hierarchical", places);
+  REQUIRE(topology.dimensions().size() == 2);
+  CHECK(topology.dimensions()[0].size == 4);
+  CHECK(topology.dimensions()[1].size == 3);
+  for (int rank = 0; rank < 12; ++rank) {
+    const auto host = [&](const Dimension& dimension, std::size_t digit) {
+      return places[static_cast<std::size_t>(topology.peer(rank, dimension, digit))].host;
+    };
+    std::set<std::uint64_t> within;
+    std::set<std::uint64_t> across;
+    for (std::size_t digit = 0; digit < 4; ++digit) within.insert(host(topology.dimensions()[0], digit));
+    for (std::size_t digit = 0; digit < 3; ++digit) across.insert(host(topology.dimensions()[1], digit));
+    CHECK(within == std::set<std::uint64_t>{places[static_cast<std::size_t>(rank)].host});
+    CHECK(across.size() == 3);
+  }
+  CHECK(Topology::from_spec("hierarchical", std::vector<Place>(5)).dimensions().size() == 1);
+}
+
+TEST_CASE("hierarchical on uneven hosts says how many ranks each has, and what to write instead") {
+  const std::vector<Place> places = {{1, 0}, {1, 0}, {2, 0}, {1, 0}, {2, 0}, {3, 0}};
+  CHECK_THROWS_WITH_AS(Topology::from_spec("hierarchical", places),
+                       "topology hierarchical needs as many ranks on each host, but the 3 hosts have 3, 2, 1; "
+                       "hierarchical:local=K makes groups of K ranks, where K divides 6",
+                       Error);
+  CHECK(Topology::from_spec("hierarchical:local=2", places).dimensions()[0].size == 2);
+  CHECK_THROWS_WITH_AS(Topology::from_spec("hierarchical:local=4", places),
+                       "topology hierarchical:local=4: 6 ranks do not make groups of 4", Error);
+}
+
 TEST_CASE("dot text has one cluster per host and every edge once") {
   for (const std::string& spec : specs_for(12)) {
     INFO(spec);

@@ -35,6 +35,10 @@ inline std::vector<std::string> specs_for(std::size_t size) {
     if (!std::holds_alternative<TopologyEntry::Product>(entry.make)) continue;
     if (entry.name == "torus") {
       for (const std::string& spec : torus_specs(size)) specs.push_back(spec);
+    } else if (entry.name == "hierarchical") {
+      for (std::size_t local = 1; local <= size; ++local) {
+        if (size % local == 0) specs.push_back("hierarchical:local=" + std::to_string(local));
+      }
     } else {
       REQUIRE_MESSAGE(entry.form == entry.name, "say here how ", std::string(entry.form), " is sized for n ranks");
       specs.emplace_back(entry.name);

@@ -17,14 +17,6 @@ std::vector<std::size_t> nearly_square(std::size_t count) {
   return {rows, count / rows};
 }
 
-Subjects normal_values(const CodecsOptions& options) {
-  Gradient gradient{"normal", nearly_square(options.count), std::vector<float>(options.count)};
-  const Inputs inputs{options.seed, GOSS_FLOAT32};
-  inputs.fill(0, 0, std::as_writable_bytes(std::span(gradient.values)));
-  const std::string origin = sentence(gradient.dims[0], " x ", gradient.dims[1], " normal values, seed ", options.seed);
-  return {origin, true, {{std::move(gradient)}}};
-}
-
 Subjects recorded(const CodecsOptions& options) {
   const std::vector<std::string>& paths = options.inputs;
   Subjects subjects;
@@ -53,6 +45,14 @@ std::vector<std::string> specs_of(const CodecsOptions& options) {
 }
 
 }  // namespace
+
+Subjects normal_values(const CodecsOptions& options) {
+  Gradient gradient{"normal", nearly_square(options.count), std::vector<float>(options.count)};
+  const Inputs inputs{options.seed, GOSS_FLOAT32};
+  inputs.fill(0, 0, std::as_writable_bytes(std::span(gradient.values)));
+  const std::string origin = sentence(gradient.dims[0], " x ", gradient.dims[1], " normal values, seed ", options.seed);
+  return {origin, true, {{std::move(gradient)}}};
+}
 
 std::uint64_t Subjects::count() const noexcept {
   std::uint64_t sum = 0;

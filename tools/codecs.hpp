@@ -43,6 +43,9 @@ struct CodecRow {
   std::vector<std::string> broken;  ///< sentences about errors that must not be
 };
 
+/// options.count normal values of one rank, as a matrix.
+Subjects normal_values(const CodecsOptions& options);
+
 /// Measures one codec, and checks what it measures.
 CodecRow measure_codec(const std::string& spec, const Subjects& subjects, const CodecsOptions& options);
 

@@ -8,6 +8,7 @@
 #include "tools/codecs.hpp"
 #include "tools/info.hpp"
 #include "tools/perf.hpp"
+#include "tools/topology.hpp"
 
 namespace gossamer::tools {
 namespace {
@@ -94,6 +95,34 @@ void add_codecs(CLI::App& app, CodecsOptions& options) {
   app.add_flag("--json", options.json, "one JSON object instead of the table")->excludes(markdown);
 }
 
+void add_graph(CLI::App& app, TopologyOptions& options) {
+  app.add_option("spec", options.spec, "topology spec, e.g. base:k=1")->type_name("SPEC");
+  app.add_option("-n,--ranks", options.ranks, "how many there are")->check(CLI::Range(1, 65536));
+  app.add_option("--hosts", options.hosts, "that the ranks run on, spread evenly")->check(CLI::Range(1, 65536));
+  app.add_option("--weights", options.weights, "rule for the weights of the edges, e.g. metropolis");
+  app.add_option("--seed", options.seed, "of graphs that are drawn at random");
+  app.add_option("--svg", options.svg, "draw the graph into this file; needs Graphviz")->type_name("FILE");
+  app.add_option("--dot", options.dot, "write the graph in Graphviz's language")->type_name("FILE");
+  app.add_option("--layout", options.layout, "Graphviz's program; by default circo, or fdp for several hosts")
+      ->check(CLI::IsMember({"dot", "neato", "fdp", "sfdp", "circo", "twopi"}));
+}
+
+void add_topology(CLI::App& app, TopologyOptions& options) {
+  add_graph(app, options);
+  app.add_option("--compare", options.compare, "several specs, or all: by predicted time, best first")
+      ->type_name("SPEC");
+  auto* bytes = app.add_option("-b,--bytes", options.bytes, "of a payload; K, M, G are 1024's powers; 0: see --count")
+                    ->transform(CLI::AsSizeValue(false));
+  app.add_option("--count", options.count, "values in a tensor; K, M, G are 1024's powers")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 28U))
+      ->excludes(bytes);
+  app.add_option("-c,--codec", options.codec, "that makes a payload of them, e.g. topk:ratio=0.01")->excludes(bytes);
+  app.add_option("--latency", options.latency_us, "of a message, in microseconds")->check(CLI::NonNegativeNumber);
+  app.add_option("--bandwidth", options.bandwidth, "of a rank's link, in GB/s")->check(CLI::PositiveNumber);
+  app.add_flag("--json", options.json, "one JSON object instead of text");
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Gossamer: compressed averaging of gradients between ranks, without a master", "gossamer");
   app.set_version_flag("--version", goss_version());
@@ -120,8 +149,16 @@ int run(int argc, char** argv) {
   CodecsOptions codecs_options;
   add_codecs(*codecs, codecs_options);
 
+  CLI::App* topology = app.add_subcommand("topology",
+                                          "Show what a topology comes to for so many ranks: spectral gap, degrees, "
+                                          "rounds, predicted times; draw it; or compare several.");
+  topology->option_defaults()->always_capture_default();
+  TopologyOptions topology_options;
+  add_topology(*topology, topology_options);
+
   CLI11_PARSE(app, argc, argv);
   if (info->parsed()) return run_info(json);
+  if (topology->parsed()) return run_topology(topology_options);
   return codecs->parsed() ? run_codecs(codecs_options) : run_perf(options, argv);
 }
 

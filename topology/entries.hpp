@@ -9,6 +9,7 @@
   X(torus)                     \
   X(hypercube)                 \
   X(complete)                  \
+  X(hierarchical)              \
   X(exponential)               \
   X(one_peer_exponential)      \
   X(base)                      \
@@ -21,7 +22,8 @@
   X(grid)                      \
   X(path)                      \
   X(star)                      \
-  X(barbell)
+  X(barbell)                   \
+  X(file)
 
 namespace gossamer {
 

@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "tools/json.hpp"
+#include "tools/topology.hpp"
+
+namespace gossamer::tools {
+namespace {
+
+using Cells = std::vector<std::string>;
+
+std::string number(const char* format, double value) {
+  char text[48];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string milliseconds(double seconds) {
+  return std::isfinite(seconds) ? number("%.3f", seconds * 1e3) : "never";
+}
+
+std::string rounds_cell(const Diagnosis& diagnosis) {
+  if (!std::isfinite(diagnosis.rounds)) return "never";
+  return number("%.0f", diagnosis.rounds) + (diagnosis.exact ? " exact" : "");
+}
+
+std::string range_of(const Range& range) {
+  const std::string least = std::to_string(range.least);
+  return range.least == range.most ? least : least + " to " + std::to_string(range.most);
+}
+
+std::string dimensions_of(const Topology& topology) {
+  std::string text;
+  for (const Dimension& dimension : topology.dimensions()) {
+    text += (text.empty() ? "" : " x ") + std::string(dimension.direct ? "direct(" : "ring(") +
+            std::to_string(dimension.size) + ")";
+  }
+  return text.empty() ? "none" : text;
+}
+
+std::string sums_of(const Topology& topology) {
+  if (topology.row_stochastic() && topology.column_stochastic()) {
+    return topology.symmetric() ? "symmetric, rows and columns sum to 1" : "rows and columns sum to 1";
+  }
+  return topology.row_stochastic() ? "rows sum to 1, columns do not: the mean drifts"
+                                   : "columns sum to 1, rows do not: for push-sum";
+}
+
+void print_line(const char* name, const std::string& value) {
+  std::printf("  %-18s %s\n", name, value.c_str());
+}
+
+std::string job_text(const Job& job) {
+  return number("%.0f B", job.payload_bytes) + " to each receiver, links of " +
+         number("%g us", job.latency_seconds * 1e6) + " and " + number("%g GB/s", job.bytes_per_second * 1e-9);
+}
+
+void write_row(JsonWriter& out, const TopologyRow& row) {
+  const Diagnosis& diagnosis = row.diagnosis;
+  out.text("spec", row.topology.spec());
+  out.text("dimensions", dimensions_of(row.topology));
+  out.integer("period", row.topology.period());
+  out.flag("symmetric", row.topology.symmetric());
+  out.flag("row_stochastic", row.topology.row_stochastic());
+  out.flag("column_stochastic", row.topology.column_stochastic());
+  out.number("spectral_gap", diagnosis.spectral_gap);
+  out.flag("exact", diagnosis.exact);
+  out.number("rounds", diagnosis.rounds);
+  out.integer("least_in_degree", diagnosis.in_degree.least);
+  out.integer("most_in_degree", diagnosis.in_degree.most);
+  out.integer("least_out_degree", diagnosis.out_degree.least);
+  out.integer("most_out_degree", diagnosis.out_degree.most);
+  out.integer("connections", diagnosis.connections);
+  out.integer("diameter", static_cast<std::uint64_t>(diagnosis.diameter));
+  out.number("bytes_per_round", diagnosis.bytes_per_round);
+  out.number("round_seconds", diagnosis.round_seconds);
+  out.number("seconds", diagnosis.seconds);
+  out.integer("all_reduce_steps", diagnosis.all_reduce_steps);
+  out.number("all_reduce_seconds", diagnosis.all_reduce_seconds);
+}
+
+void write_job(JsonWriter& out, const TopologyOptions& options, const Job& job) {
+  out.integer("ranks", static_cast<std::uint64_t>(options.ranks));
+  out.integer("hosts", static_cast<std::uint64_t>(options.hosts));
+  out.text("weights", options.weights);
+  out.integer("seed", options.seed);
+  out.number("payload_bytes", job.payload_bytes);
+  out.number("latency_seconds", job.latency_seconds);
+  out.number("bytes_per_second", job.bytes_per_second);
+}
+
+void print_table(const std::vector<Cells>& table) {
+  std::vector<int> widths(table.front().size(), 0);
+  for (const Cells& cells : table) {
+    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], static_cast<int>(cells[i].size()));
+  }
+  for (const Cells& cells : table) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      std::printf("%*s%s", i == 0 ? -widths[i] : widths[i], cells[i].c_str(), i + 1 < cells.size() ? "  " : "\n");
+    }
+  }
+}
+
+}  // namespace
+
+void print_topology(const TopologyOptions& options, const Job& job, const TopologyRow& row) {
+  const Diagnosis& diagnosis = row.diagnosis;
+  if (options.json) {
+    JsonWriter out;
+    out.open_object();
+    write_job(out, options, job);
+    write_row(out, row);
+    out.close();
+    std::printf("%s\n", out.str().c_str());
+    return;
+  }
+  std::printf("%s: %d ranks on %d %s, weights=%s, seed=%llu\n", row.topology.spec().c_str(), options.ranks,
+              options.hosts, options.hosts == 1 ? "host" : "hosts", options.weights.c_str(),
+              static_cast<unsigned long long>(options.seed));
+  print_line("period", std::to_string(row.topology.period()) + (row.topology.period() == 1 ? " round" : " rounds"));
+  print_line("mixing matrix", sums_of(row.topology));
+  print_line("spectral gap", number("%.6g", diagnosis.spectral_gap));
+  print_line("degree in", range_of(diagnosis.in_degree));
+  print_line("degree out", range_of(diagnosis.out_degree));
+  print_line("connections", std::to_string(diagnosis.connections) + " at most, of a rank");
+  print_line("diameter", std::to_string(diagnosis.diameter));
+  print_line("rounds", rounds_cell(diagnosis) + (diagnosis.exact ? "" : " to 1/1000 of the disagreement"));
+  std::printf("Predicted for %s\n", job_text(job).c_str());
+  print_line("sent in a round", number("%.0f B", diagnosis.bytes_per_round) + " per rank");
+  print_line("a round", milliseconds(diagnosis.round_seconds) + " ms");
+  print_line("all rounds", milliseconds(diagnosis.seconds) + (std::isfinite(diagnosis.seconds) ? " ms" : ""));
+  print_line("exact all-reduce", std::to_string(diagnosis.all_reduce_steps) + " steps along " +
+                                     dimensions_of(row.topology) + ", " + milliseconds(diagnosis.all_reduce_seconds) +
+                                     " ms");
+}
+
+void print_comparison(const TopologyOptions& options, const Job& job, const std::vector<TopologyRow>& rows) {
+  if (options.json) {
+    JsonWriter out;
+    out.open_object();
+    write_job(out, options, job);
+    out.open_array("topologies");
+    for (const TopologyRow& row : rows) {
+      out.open_object();
+      write_row(out, row);
+      out.close();
+    }
+    out.close();
+    out.close();
+    std::printf("%s\n", out.str().c_str());
+    return;
+  }
+  std::printf("# %d ranks on %d hosts; %s\n", options.ranks, options.hosts, job_text(job).c_str());
+  std::printf("# rounds: to 1/1000 of the disagreement, or to none; time: of these rounds, predicted, best first;\n");
+  std::printf("# all-reduce: of the exact sum, for comparison\n");
+  std::vector<Cells> table = {{"topology", "gap", "degree", "connections", "rounds", "sent (B/round)", "round (ms)",
+                               "time (ms)", "all-reduce (ms)"}};
+  for (const TopologyRow& row : rows) {
+    const Diagnosis& diagnosis = row.diagnosis;
+    table.push_back({row.topology.spec(), number("%.4g", diagnosis.spectral_gap), range_of(diagnosis.out_degree),
+                     std::to_string(diagnosis.connections), rounds_cell(diagnosis),
+                     number("%.0f", diagnosis.bytes_per_round), milliseconds(diagnosis.round_seconds),
+                     milliseconds(diagnosis.seconds), milliseconds(diagnosis.all_reduce_seconds)});
+  }
+  print_table(table);
+}
+
+}  // namespace gossamer::tools

@@ -35,10 +35,8 @@ CodecEntry qsgd_entry() noexcept {
   return {.name = "qsgd",
           .summary = "a few levels of each bucket's shared norm, rounded without bias; sums are exact integers",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 5,  // two bits, one bucket: variance below max|x| ||x||_1, max|x| < 6 deviations
           .keys = kKeys,
-          .alternatives = {},
           .make = make_qsgd};
 }
 

@@ -38,9 +38,9 @@ std::size_t max_bytes(std::size_t count, const Tally& tally) noexcept {
   return static_cast<std::size_t>(bits / 8) + 2;  // one for what float arithmetic may lose
 }
 
-std::size_t expected_bytes(std::size_t count, double share) noexcept {
+std::size_t expected_bytes(std::size_t count, double share, double magnitude) noexcept {
   // A gap and its integer are 2^k or longer, which takes two bits more, if the first 2^k - 1 integers are 0.
-  double bits = 3;
+  double bits = 3 + 2 * std::log2(magnitude);
   for (double length = 1; length <= static_cast<double>(count); length = 2 * length + 1) {
     bits += 2 * std::pow(1 - share, length);
   }

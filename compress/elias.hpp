@@ -27,8 +27,8 @@ struct Tally {
 /// gaps and all magnitudes are alike.
 std::size_t max_bytes(std::size_t count, const Tally& tally) noexcept;
 
-/// Expected bytes of `count` integers of which each is 1 or -1 with probability `share`, or else 0.
-std::size_t expected_bytes(std::size_t count, double share) noexcept;
+/// Expected bytes of `count` integers of which each is not 0 with probability `share`, and then of this magnitude.
+std::size_t expected_bytes(std::size_t count, double share, double magnitude = 1.0) noexcept;
 
 /// Up to 64 bits.
 struct Code {

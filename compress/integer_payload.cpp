@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 namespace gossamer::integer {
 namespace {
@@ -37,6 +38,22 @@ void check_units(const Format& format, const Payload& payload) {
   }
 }
 
+/// Bytes of Elias codes, as if codes were normally distributed: sums of t are sqrt(t) times as large.
+std::size_t expected_codes(const Format& format, std::size_t digits, unsigned contributions) noexcept {
+  const double share = 1 - std::pow(1 - std::min(1.0, format.mean), contributions);
+  const double variance = format.mean * std::max(1.0, std::numbers::pi / 2 * format.mean);
+  const double size = std::sqrt(2 / std::numbers::pi * contributions * variance);
+  return elias::expected_bytes(digits, share, std::max(1.0, size));
+}
+
+/// Whether so many contributions are still expected in Elias form: one is, and all but one and one are short enough.
+bool stays_sparse(const Format& format, std::size_t digits, unsigned contributions) noexcept {
+  const std::size_t one = expected_codes(format, digits, 1);
+  if (format.elias == 0.0 || !elias_pays(format, one, digits, 1)) return false;
+  const std::size_t others = contributions == 1 ? 0 : expected_codes(format, digits, contributions - 1);
+  return elias_pays(format, one + others, digits, contributions);
+}
+
 }  // namespace
 
 unsigned width_of(const Format& format, unsigned contributions) noexcept {
@@ -59,9 +76,9 @@ std::size_t digit_count(const Format& format, std::uint64_t offset, std::size_t 
 std::size_t typical_payload_bytes(const Format& format, std::size_t count, unsigned contributions) noexcept {
   contributions = std::clamp(contributions, 1U, kMaxContributions);
   const std::size_t digits = digit_count(format, 0, count);
-  const std::size_t codes = elias::expected_bytes(digits, 1 - std::pow(1 - format.nonzero, contributions));
-  return head_bytes(format, 0, count) +
-         (elias_pays(format, codes, digits, contributions) ? codes : body_bytes(format, digits, contributions));
+  const std::size_t head = head_bytes(format, 0, count);
+  if (stays_sparse(format, digits, contributions)) return head + expected_codes(format, digits, contributions);
+  return head + body_bytes(format, digits, contributions);
 }
 
 std::size_t max_payload_bytes(const Format& format, std::size_t count) noexcept {

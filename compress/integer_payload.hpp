@@ -43,7 +43,7 @@ struct Format {
   /// Elias codes are written if they take no more than this share of the planes' bytes: 0 never; needs planes and a
   /// step of 1.
   double elias = 0.0;
-  double nonzero = 1.0;  ///< share of one contribution's codes that are usually not 0; predicts sizes
+  double mean = 0.0;  ///< of what the codes of one contribution usually are in size; predicts how long they are
 };
 
 /// Values of a chunk that share a unit.

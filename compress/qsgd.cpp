@@ -11,9 +11,7 @@ constexpr std::array kKeys = {
     Key{"bucket", "512", "values that share a norm, 1 to 1048576; 0: the whole tensor"},
     Key{"norm", "max", "what scales a bucket: max, the largest |x|, or l2, as in the paper's analysis"},
     Key{"coding", "auto",
-        "planes: all codes have as many bits; elias: codes and sums that are mostly 0 are written as runs, where "
-        "shorter; "
-        "auto: where half as long"},
+        "of codes: planes, all as long; elias, runs of zeros and the rest, if shorter; auto, if half as long"},
 };
 
 /// QSGD (Alistarh et al., "QSGD: communication-efficient SGD via gradient quantization and encoding", NeurIPS 2017),
@@ -37,10 +35,8 @@ CodecEntry qsgd_entry() noexcept {
   return {.name = "qsgd",
           .summary = "a few levels of each bucket's shared norm, rounded without bias; sums are exact integers",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 5,  // two bits, one bucket: variance below max|x| ||x||_1, max|x| < 6 deviations
           .keys = kKeys,
-          .alternatives = {},
           .make = make_qsgd};
 }
 

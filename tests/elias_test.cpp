@@ -211,7 +211,7 @@ TEST_CASE("qsgd: of a normal tensor s(s + √d) codes at most are not 0, and at 
     CHECK(nonzero <= levels * (levels + root));
     if (bits == 8) CHECK(bits_of(payload, count) <= 3.0);
     CHECK(static_cast<double>(subject.codec().typical_payload(count)) ==
-          doctest::Approx(static_cast<double>(payload.size())).epsilon(bits < 8 ? 0.15 : 1.0));
+          doctest::Approx(static_cast<double>(payload.size())).epsilon(0.15));
   }
 }
 

@@ -58,10 +58,6 @@ goss_tensor* tensor_of(goss_request* request) {
   return reinterpret_cast<goss_tensor*>(request);
 }
 
-[[noreturn]] void refuse_push_sum(const char* function) {
-  fail(Status::unsupported, function, ": push-sum gossip is not in version ", goss_version());
-}
-
 }  // namespace
 
 goss_status goss_tensor_create(goss_comm* comm, const char* name, goss_dtype dtype, int ndim, const size_t* dims,
@@ -118,17 +114,27 @@ goss_status goss_broadcast(goss_tensor* tensor, void* data, int root) {
   });
 }
 
-goss_status goss_push(goss_tensor* tensor, void*) {
+goss_status goss_push(goss_tensor* tensor, void* data) {
   return guard([&] {
-    slot_of(tensor);
-    refuse_push_sum("goss_push");
+    TensorSlot& slot = slot_of(tensor);
+    std::byte* model = data_of(slot, data);
+    slot.comm->expect_idle(slot);
+    slot.tensor->prepare_mailbox();
+    slot.comm->start(slot, "push", Form::blocking, [&] { return slot.tensor->push(model); });
+    collect(tensor);
   });
 }
 
-goss_status goss_pull(goss_tensor* tensor, void*, int*) {
+goss_status goss_pull(goss_tensor* tensor, void* data, int* messages) {
   return guard([&] {
-    slot_of(tensor);
-    refuse_push_sum("goss_pull");
+    TensorSlot& slot = slot_of(tensor);
+    std::byte* model = data_of(slot, data);
+    slot.comm->expect_idle(slot);
+    slot.tensor->prepare_mailbox();
+    int count = 0;
+    slot.comm->start(slot, "pull", Form::blocking, [&] { return slot.tensor->pull(model, count); });
+    collect(tensor);
+    if (messages != nullptr) *messages = count;
   });
 }
 

@@ -6,6 +6,7 @@
 namespace gossamer {
 
 Communicator::~Communicator() {
+  for (const auto& slot : tensors_) close_mailbox(*slot);
   // Neighbours may still need what this rank sent: stay until they have said goodbye too.
   if (engine_ && !engine_->failure() && lifelines_) {
     lifelines_->farewell();
@@ -111,6 +112,13 @@ void Communicator::collect(TensorSlot& slot) {
   if (status != Status::ok) throw Error(status, sentence);
 }
 
+void Communicator::close_mailbox(TensorSlot& slot) noexcept {
+  if (!slot.tensor->has_mailbox()) return;
+  engine_->submit(slot.job, slot.tensor->home(), slot.tensor->close_mailbox(), true);
+  engine_->wait(slot.job);
+  slot.job.task = Task();
+}
+
 void Communicator::run(Job& job, CoroutineHome& home, Task task) {
   engine_->submit(job, home, std::move(task), true);
   engine_->wait(job);
@@ -201,7 +209,8 @@ void Communicator::agree_on_tensor(const std::string& name, const Shape& shape, 
 }
 
 World Communicator::world() const noexcept {
-  return {*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error, config_.mixing};
+  const GossipChoice gossip{config_.mixing, config_.outer, config_.every, config_.every_from};
+  return {*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error, gossip};
 }
 
 /// Makes the tensor a member of its codec's model, and its own codec identity; null if it goes by itself.
@@ -244,12 +253,14 @@ TensorSlot& Communicator::create_tensor(std::string name, Shape shape, std::stri
 
 void Communicator::destroy_tensor(TensorSlot& slot) {
   engine_->wait(slot.job);
+  close_mailbox(slot);
   slot.job.task = Task();
   std::lock_guard lock(mutex_);
   names_.erase(Tensor::id_of(slot.tensor->name()));
   past_.add(slot.tensor->totals());
   slot.destroyed = true;
-  if (engine_->failure()) return;
+  // Messages to it may still arrive, after a failure or if it has a mailbox.
+  if (engine_->failure() || slot.tensor->has_mailbox()) return;
   std::erase_if(tensors_, [&](const auto& owned) { return owned.get() == &slot; });
 }
 

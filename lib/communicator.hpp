@@ -84,6 +84,7 @@ class Communicator {
   void agree_on_tensor(const std::string& name, const Shape& shape, const CodecChoice& choice,
                        const std::string& refusal);
   void run(Job& job, CoroutineHome& home, Task task);
+  void close_mailbox(TensorSlot& slot) noexcept;
 
   Config config_;
   int rank_;

@@ -3,6 +3,7 @@
 
 #include "lib/communicator.hpp"
 #include "lib/gossip/mixer.hpp"
+#include "lib/gossip/outer.hpp"
 
 namespace gossamer {
 namespace {
@@ -70,7 +71,7 @@ std::vector<Message> round(Bootstrap& bootstrap, Work&& work) {
 struct Greeting {
   std::array<char, 16> version{};
   std::uint64_t config = 0;  // hash of what all must agree on
-  std::array<char, 256> config_text{};
+  std::array<char, 512> config_text{};
   Place place;
 };
 
@@ -90,6 +91,7 @@ std::unique_ptr<Communicator> Communicator::create(Bootstrap& bootstrap, std::st
     find_transport(Spec::parse(config.transport).name);
     static_cast<void>(make_codec(config.codec, Shape{DType::float32, {64, 64}}));
     find_mixing(config.mixing);
+    make_outer(config.outer, 0, 1);
   });
   std::unique_ptr<Communicator> comm(new Communicator(bootstrap, config));
   comm->place_ranks(bootstrap);

@@ -16,6 +16,9 @@ struct Config {
   std::string weights;
   std::string codec;
   std::string mixing;
+  std::string outer;
+  std::uint64_t every = 1;
+  std::uint64_t every_from = 0;
   std::string transport;
   double timeout_seconds = 30;
   std::uint64_t seed = 0;

@@ -267,6 +267,16 @@ void Engine::nudge() {
   seat_free_.notify_all();
 }
 
+void Engine::hold() {
+  active_jobs_.fetch_add(1);
+  const std::lock_guard lock(mutex_);
+  if (callers_ == 0 && !seat_taken_) work_there_.notify_one();
+}
+
+void Engine::release() noexcept {
+  active_jobs_.fetch_sub(1);
+}
+
 void Engine::linger(double seconds, bool (*finished)(void*), void* context) {
   const Deadline deadline = Deadline::in(seconds);
   take_seat();

@@ -79,7 +79,9 @@ class Flight {
   void receive(int peer, std::uint64_t tag, MutableBytes buffer, Traffic& traffic);
   /// `co_await flight.done(activity)` is the bytes received.
   [[nodiscard]] Wait done(const Activity& activity) noexcept { return Wait(engine_, transfer_, activity); }
-  /// Gives up on what is still under way; only after a failure.
+  /// If not, done() is known at once.
+  [[nodiscard]] bool under_way() const noexcept { return transfer_.state == Transfer::State::pending; }
+  /// Gives up on what is still under way: the buffer may be written until the endpoint is destroyed.
   void land() noexcept;
 
  private:
@@ -125,6 +127,9 @@ class Engine {
   void wait(Job& job);
   /// Drives for one pass if nobody else does. Any thread; never blocks.
   void nudge();
+  /// From now on, and until as many releases, messages come and go between calls, too, if there is a progress thread.
+  void hold();
+  void release() noexcept;
   /// Drives without a job until `finished` or the deadline. For orderly ends.
   void linger(double seconds, bool (*finished)(void*), void* context);
 

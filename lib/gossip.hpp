@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "lib/gossip/exchange.hpp"
+#include "lib/gossip/outer.hpp"
 #include "lib/tensor.hpp"
 
 namespace gossamer {
@@ -10,24 +12,35 @@ namespace gossamer {
 /// What a tensor needs for goss_mix.
 struct Tensor::Gossip {
   Gossip(const World& world, const Shape& shape, const std::string& codec)
-      : entry(find_mixing(world.mixing)),
-        method(static_cast<std::uint32_t>(fnv1a(world.mixing.data(), world.mixing.size()))),
-        mixer(make_mixer(world.mixing, {shape, codec, world.topology, world.rank})),
+      : entry(find_mixing(world.gossip.mixing)),
+        method(static_cast<std::uint32_t>(fnv1a(world.gossip.mixing.data(), world.gossip.mixing.size()))),
+        mixer(make_mixer(world.gossip.mixing, {shape, codec, world.topology, world.rank})),
         negotiator(dynamic_cast<Negotiator*>(mixer.get())),
-        slots(world.engine, mixer->capacity()),
-        staged(!entry.in_own_type && shape.dtype != DType::float32 ? shape.count() : 0),
-        proposals(negotiator != nullptr ? static_cast<std::size_t>(world.size) : 0) {}
+        outer(make_outer(world.gossip.outer, shape.count(), world.size)),
+        staged((!entry.in_own_type || outer) && shape.dtype != DType::float32 ? shape.count() : 0),
+        proposals(negotiator != nullptr ? static_cast<std::size_t>(world.size) : 0) {
+    if (mixer) slots.emplace(world.engine, mixer->capacity());
+  }
 
+  [[nodiscard]] std::vector<std::span<float>> state() const {
+    std::vector<std::span<float>> all = mixer ? mixer->state() : std::vector<std::span<float>>();
+    if (outer) all.push_back(outer->state());
+    return all;
+  }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return mixer->memory_bytes() + slots.memory_bytes() + staged.size() * sizeof(float);
+    std::size_t bytes = staged.size() * sizeof(float);
+    if (mixer) bytes += mixer->memory_bytes() + slots->memory_bytes();
+    if (outer) bytes += outer->state().size_bytes();
+    return bytes;
   }
 
   const MixingEntry& entry;
-  std::uint32_t method;  // hash of the spec
-  std::unique_ptr<Mixer> mixer;
-  Negotiator* negotiator;  // the mixer, if it is one
-  GossipSlots slots;
-  std::vector<float> staged;  // float32 copy of a tensor of another type
+  std::uint32_t method;          // hash of the spec
+  std::unique_ptr<Mixer> mixer;  // null if the method has none
+  Negotiator* negotiator;        // the mixer, if it is one
+  std::unique_ptr<OuterOptimiser> outer;
+  std::optional<GossipSlots> slots;  // with a mixer
+  std::vector<float> staged;         // float32 copy of a tensor of another type
   std::vector<float> proposals;
 };
 

@@ -9,6 +9,7 @@ namespace gossamer {
 /// What a message is for, within one call.
 enum class Phase : std::uint8_t {
   agree = 0,  ///< all ranks mean the same call, and their inputs are finite
+  push = 1,   ///< asynchronous gossip
   broadcast = 2,
   mix = 3,
   reduce_scatter = 4,  ///< of round r: 4 + 2r

@@ -6,6 +6,7 @@
 #include "compress/kernels.hpp"
 #include "compress/maximum.hpp"
 #include "lib/gossip.hpp"
+#include "lib/gossip/mailbox.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 
@@ -90,17 +91,29 @@ std::size_t Tensor::memory_bytes() const noexcept {
   if (share_maxima_) bytes += share_maxima_->slot_bytes();
   if (rounds_) bytes += rounds_->memory_bytes();
   if (gossip_) bytes += gossip_->memory_bytes();
+  if (mailbox_) bytes += mailbox_->memory_bytes();
   return bytes;
 }
 
+void Tensor::prepare_mailbox() {
+  if (mailbox_) return;
+  if (!exact()) {
+    fail(Status::unsupported, "'", name(), "' has codec ", spec_,
+         "; goss_push and goss_pull take uncompressed tensors: register it with codec identity");
+  }
+  expect_stochastic("goss_push", Stochastic::columns, world_.topology);
+  mailbox_ = std::make_unique<Mailbox>(world_.engine, world_.topology, world_.rank, id_of(name()), shape_);
+}
+
 double Tensor::weight() const noexcept {
+  if (mailbox_) return mailbox_->weight();
   const auto* weighted = gossip_ ? dynamic_cast<const Weighted*>(gossip_->mixer.get()) : nullptr;
   return weighted != nullptr ? weighted->weight() : 1;
 }
 
 void Tensor::prepare_gossip() {
   if (gossip_) return;
-  const MixingEntry& entry = find_mixing(world_.mixing);
+  const MixingEntry& entry = find_mixing(world_.gossip.mixing);
   check_graph(entry, world_.topology);
   if (membership_.group != nullptr) {
     fail(Status::unsupported, "'", name(), "' is part of a model (granularity=model), which goss_mix does not take");
@@ -110,7 +123,7 @@ void Tensor::prepare_gossip() {
     for (const MixingEntry& each : mixings()) {
       if (each.compresses) others.push_back(each.name);
     }
-    fail(Status::unsupported, "'", name(), "' has codec ", spec_, ", and mixing=", world_.mixing,
+    fail(Status::unsupported, "'", name(), "' has codec ", spec_, ", and mixing=", world_.gossip.mixing,
          " takes uncompressed tensors: register it with codec identity, or choose mixing= ", gossamer::join(others));
   }
   gossip_ = std::make_unique<Gossip>(world_, shape_, spec_);

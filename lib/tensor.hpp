@@ -9,10 +9,12 @@
 #include "lib/buffer.hpp"
 #include "lib/call.hpp"
 #include "lib/collectives.hpp"
+#include "lib/gossip/mixer.hpp"
 #include "lib/trace.hpp"
 
 namespace gossamer {
 
+class Mailbox;
 class ModelGroup;
 struct ModelGroupMember;
 
@@ -25,7 +27,7 @@ struct World {
   int size = 1;
   std::uint64_t seed = 0;
   bool nonfinite_is_error = true;
-  std::string_view mixing = "average";  ///< spec of the gossip method; outlives the tensors
+  GossipChoice gossip{};  ///< its texts outlive the tensors
 };
 
 /// Bytes of the record with which ranks agree on a call.
@@ -59,6 +61,9 @@ class Tensor {
   /// Before mix(). Throws `argument` if the communicator's graph does not suit its gossip method, `unsupported` if this
   /// tensor does not.
   void prepare_gossip();
+  /// The same before push() and pull().
+  void prepare_mailbox();
+  [[nodiscard]] bool has_mailbox() const noexcept { return mailbox_ != nullptr; }
   /// Before the first call: tells tensors of one name apart, which ranks so refuse to exchange with each other.
   void set_identity(std::uint32_t identity) noexcept { identity_ = identity; }
 
@@ -69,6 +74,10 @@ class Tensor {
   Task all_reduce(std::byte* data, Op op);
   Task broadcast(std::byte* data, int root);
   Task mix(std::byte* data);
+  Task push(std::byte* data);
+  Task pull(std::byte* data, int& messages);
+  /// Ends asynchronous gossip; before the engine ends.
+  Task close_mailbox();
 
   [[nodiscard]] const std::string& name() const noexcept { return call_.name(); }
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
@@ -132,13 +141,16 @@ class Tensor {
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
   std::unique_ptr<AllReduce> share_maxima_;  // with shared maxima
   std::unique_ptr<Rounds> rounds_;
-  std::unique_ptr<Gossip> gossip_;  // from prepare_gossip() on
+  std::unique_ptr<Gossip> gossip_;    // from prepare_gossip() on
+  std::unique_ptr<Mailbox> mailbox_;  // from prepare_mailbox() on
+  bool mailbox_open_ = false;
   std::vector<float> residual_;     // empty without error feedback
   std::vector<float> staged_;       // float32 copy of a tensor of another type, for lossy codecs
   std::vector<std::byte> records_;  // of the agreement, one per rank
   Call call_;
   std::uint64_t calls_ = 0;          // made so far: numbers messages and random streams
-  std::uint64_t gossip_rounds_ = 0;  // among them: numbers the graphs of a topology that changes
+  std::uint64_t mixes_ = 0;          // calls of mix() among them,
+  std::uint64_t gossip_rounds_ = 0;  // and those with an exchange: numbers the graphs of a topology that changes
   std::uint32_t identity_ = 0;
   Membership membership_;
   TensorTotals totals_;

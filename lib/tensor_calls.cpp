@@ -2,6 +2,7 @@
 
 #include "compress/kernels.hpp"
 #include "lib/gossip.hpp"
+#include "lib/gossip/mailbox.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 #include "lib/staging.hpp"
@@ -219,16 +220,35 @@ struct Tensor::Calls {
     co_await gossamer::broadcast(call, self.world_.legs, std::move(digits), {data, self.shape_.bytes()});
   }
 
-  /// No rank waits for others than its neighbours: whether they mean the same call, their notes say.
+  /// Local steps, mostly, if so configured; else an exchange, of which an outer optimiser may make its step.
   static Task mix(Call& call, Tensor& self, std::byte* data) {
+    Gossip& gossip = *self.gossip_;
+    if (!self.world_.gossip.exchanges(self.mixes_++)) co_return;
+    if (gossip.mixer) {
+      co_await mix_with_neighbours(call, self, data);
+    } else {
+      co_await all_reduce(call, self, data, Op::mean);
+    }
+    if (!gossip.outer) co_return;
+    const Stopwatch watch(call.time.reduce);
+    const MutableBytes bytes(data, self.shape_.bytes());
+    if (gossip.staged.empty()) {
+      gossip.outer->step({reinterpret_cast<float*>(data), self.shape_.count()});
+    } else {
+      stage_in(self.shape_.dtype, bytes, gossip.staged);
+      gossip.outer->step(gossip.staged);
+      stage_out(self.shape_.dtype, gossip.staged, bytes);
+    }
+  }
+
+  /// No rank waits for others than its neighbours: whether they mean the same call, their notes say.
+  static Task mix_with_neighbours(Call& call, Tensor& self, std::byte* data) {
     Gossip& gossip = *self.gossip_;
     const Bytes bytes(data, self.shape_.bytes());
     const bool may_pass = gossip.entry.in_own_type && !self.world_.nonfinite_is_error;
-    std::byte* values = data;
-    if (!gossip.staged.empty()) {
-      stage_in(self.shape_.dtype, bytes, gossip.staged);
-      values = reinterpret_cast<std::byte*>(gossip.staged.data());
-    }
+    const bool staged = !gossip.entry.in_own_type && !gossip.staged.empty();
+    if (staged) stage_in(self.shape_.dtype, bytes, gossip.staged);
+    std::byte* values = staged ? reinterpret_cast<std::byte*>(gossip.staged.data()) : data;
     const Neighbourhood around = self.world_.topology.at(self.world_.rank, self.gossip_rounds_++);
     StepContext context = self.context(1);
     context.ranks = 1;
@@ -240,16 +260,16 @@ struct Tensor::Calls {
     }
     Note note{.method = gossip.method, .flags = round.finite ? 0U : Note::refused};
     gossip.mixer->tell(note);
-    co_await exchange(call, around, gossip.slots, *gossip.mixer, note);
+    co_await exchange(call, around, *gossip.slots, *gossip.mixer, note);
     if (gossip.negotiator != nullptr) co_await negotiate(call, self, *gossip.negotiator);
     {
       const Stopwatch watch(call.time.reduce);
       gossip.mixer->end();
     }
-    if (const std::optional<int> culprit = gossip.slots.refused_by()) {
+    if (const std::optional<int> culprit = gossip.slots->refused_by()) {
       fail(Status::numeric, "the input of rank ", *culprit, " to '", self.name(), "' has NaN or Inf");
     }
-    if (!gossip.staged.empty()) stage_out(self.shape_.dtype, gossip.staged, {data, self.shape_.bytes()});
+    if (staged) stage_out(self.shape_.dtype, gossip.staged, {data, self.shape_.bytes()});
   }
 
   static Task negotiate(Call& call, Tensor& self, Negotiator& negotiator) {
@@ -260,6 +280,35 @@ struct Tensor::Calls {
     co_await gather_records(call, self.world_.legs, Phase::agree,
                             {std::as_writable_bytes(std::span(all)), sizeof(float)});
     negotiator.settle(all);
+  }
+
+  /// From the first push or pull on, neighbours' messages are taken between calls as well.
+  static Task open_mailbox(Call& call, Tensor& self) {
+    if (self.mailbox_open_) co_return;
+    co_await Mailbox::open(call, *self.mailbox_);
+    self.mailbox_open_ = true;
+    self.world_.engine.hold();
+  }
+
+  static Task push(Call& call, Tensor& self, std::byte* data) {
+    const Bytes model(data, self.shape_.bytes());
+    co_await open_mailbox(call, self);
+    if (self.world_.nonfinite_is_error && !kernels::all_finite(self.shape_.dtype, model)) {
+      fail(Status::numeric, "the input of rank ", self.world_.rank, " to '", self.name(), "' has NaN or Inf");
+    }
+    co_await Mailbox::push(call, *self.mailbox_, model);
+  }
+
+  static Task pull(Call& call, Tensor& self, std::byte* data, int& messages) {
+    co_await open_mailbox(call, self);
+    co_await Mailbox::pull(call, *self.mailbox_, {data, self.shape_.bytes()}, messages);
+  }
+
+  static Task close_mailbox(Call& call, Tensor& self) {
+    if (!self.mailbox_open_) co_return;
+    co_await Mailbox::close(call, *self.mailbox_);
+    self.mailbox_open_ = false;
+    self.world_.engine.release();
   }
 
   /// Counts a call, however it ends.
@@ -294,6 +343,22 @@ Task Tensor::broadcast(std::byte* data, int root) {
 Task Tensor::mix(std::byte* data) {
   call_.begin("gossip", next_tag());
   return Calls::counted(call_, *this, Calls::mix(call_, *this, data));
+}
+
+// Ranks push and pull as often as they like: neither is a numbered call.
+Task Tensor::push(std::byte* data) {
+  call_.begin("push", Tag());
+  return Calls::counted(call_, *this, Calls::push(call_, *this, data));
+}
+
+Task Tensor::pull(std::byte* data, int& messages) {
+  call_.begin("pull", Tag());
+  return Calls::counted(call_, *this, Calls::pull(call_, *this, data, messages));
+}
+
+Task Tensor::close_mailbox() {
+  call_.begin("end of gossip", Tag());
+  return Calls::close_mailbox(call_, *this);
 }
 
 }  // namespace gossamer

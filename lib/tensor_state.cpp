@@ -11,7 +11,7 @@ namespace gossamer {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x32525354'53534f47ULL;  // "GOSSTSR2"
-constexpr std::size_t kSavedWords = 9;                    // besides the floats
+constexpr std::size_t kSavedWords = 10;                   // besides the floats
 
 std::uint64_t hash_of(Bytes bytes) noexcept {
   return fnv1a(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -82,7 +82,7 @@ std::uint64_t Tensor::fingerprint() {
 }
 
 std::vector<std::span<float>> Tensor::kept_by_gossip() const {
-  return gossip_ ? gossip_->mixer->state() : std::vector<std::span<float>>();
+  return gossip_ ? gossip_->state() : std::vector<std::span<float>>();
 }
 
 std::size_t Tensor::saved_bytes() {
@@ -98,6 +98,7 @@ void Tensor::save(MutableBytes out) {
   writer.put(kMagic);
   writer.put(fingerprint());
   writer.put(mine.calls);
+  writer.put(mixes_);
   writer.put(gossip_rounds_);
   writer.put<std::uint64_t>(mine.residual.size());
   writer.put<std::uint64_t>(mine.state.size());
@@ -125,6 +126,7 @@ void Tensor::load(Bytes in) {
          "' with ", spec_);
   }
   const auto calls = reader.get<std::uint64_t>();
+  const auto mixes = reader.get<std::uint64_t>();
   const auto rounds = reader.get<std::uint64_t>();
   const auto residual_count = reader.get<std::uint64_t>();
   const auto state_count = reader.get<std::uint64_t>();
@@ -134,11 +136,13 @@ void Tensor::load(Bytes in) {
   if (gossip_count == 0) gossip_.reset();  // as it was when this was saved
   if (gossip_count > 0) prepare_gossip();
   if (gossip_count > 0 && gossip_->method != method) {
-    fail(Status::mismatch, "the saved state of '", name(), "' is of another gossip method than mixing=", world_.mixing);
+    fail(Status::mismatch, "the saved state of '", name(),
+         "' is of another gossip method than mixing=", world_.gossip.mixing);
   }
   const std::vector<std::span<float>> gossip = kept_by_gossip();
   whole(gossip_count == floats_in(gossip) && in.size() == saved_bytes());
   mine.calls = calls;
+  mixes_ = mixes;
   gossip_rounds_ = rounds;
   for (const std::span<float> each : {mine.residual, mine.state}) read_floats(reader, each);
   for (const std::span<float> each : gossip) read_floats(reader, each);
@@ -149,6 +153,7 @@ void Tensor::reset() {
   std::fill(mine.residual.begin(), mine.residual.end(), 0.0F);
   mine.calls = 0;
   if (mine.resets_codec) mine.codec.reset();
+  mixes_ = 0;
   gossip_rounds_ = 0;
   gossip_.reset();
 }

@@ -230,8 +230,12 @@ static void refused_calls(goss_comm* comm) {
   REFUSED(goss_test(&request, NULL));
   EXPECT(GOSS_ERR_UNSUPPORTED, goss_mix(lossy, data)), SAYS("bf16");
   EXPECT(GOSS_ERR_UNSUPPORTED, goss_imix(lossy, data, &request));
-  EXPECT(GOSS_ERR_UNSUPPORTED, goss_push(exact, data));
-  EXPECT(GOSS_ERR_UNSUPPORTED, goss_pull(exact, data, &messages));
+  EXPECT(GOSS_ERR_UNSUPPORTED, goss_push(lossy, data)), SAYS("bf16");
+  EXPECT(GOSS_ERR_UNSUPPORTED, goss_pull(lossy, data, &messages)), SAYS("bf16");
+  REFUSED(goss_push(NULL, data));
+  REFUSED(goss_push(exact, NULL));
+  REFUSED(goss_pull(NULL, data, &messages));
+  REFUSED(goss_pull(exact, NULL, &messages));
   OK(goss_tensor_weight(exact, &weight));
   TRUE(weight == 1);
   REFUSED(goss_tensor_weight(NULL, &weight));

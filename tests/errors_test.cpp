@@ -338,7 +338,7 @@ TEST_CASE("misuse that one rank can see by itself is ARGUMENT and harms nobody")
     fails(try_tensor(comm.get(), "h", {1UL << 40, 1UL << 40}, "identity"), GOSS_ERR_ARGUMENT, {}, "too large");
     const TensorHandle lossy = make_tensor(comm.get(), "i", {16}, "int8");
     fails(goss_mix(lossy.get(), data.data()), GOSS_ERR_UNSUPPORTED, {"'i'", "int8"}, "mix");
-    fails(goss_push(tensor.get(), data.data()), GOSS_ERR_UNSUPPORTED, {"goss_push"}, "push");
+    fails(goss_push(lossy.get(), data.data()), GOSS_ERR_UNSUPPORTED, {"'i'", "int8"}, "push");
     expect_working(tensor.get(), 16, 2);
   });
 }

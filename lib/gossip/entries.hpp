@@ -6,6 +6,7 @@
 /// defines <name>_mixing().
 #define GOSSAMER_MIXINGS(X) \
   X(average)                \
+  X(mean)                   \
   X(push_sum)               \
   X(choco)                  \
   X(choco_push_sum)         \

@@ -87,7 +87,7 @@ struct MixingSetup {
 };
 
 /// What must sum to 1 in the mixing matrix.
-enum class Stochastic { rows, columns, both };
+enum class Stochastic { nothing, rows, columns, both };
 
 /// One line of the registry.
 struct MixingEntry {
@@ -98,15 +98,30 @@ struct MixingEntry {
   bool compresses;   ///< sends what the tensor's codec makes; otherwise the tensor has to go uncompressed
   bool in_own_type;  ///< works on the tensor's type, whatever it is; otherwise on floats
   std::span<const Key> keys;
+  /// Null: a round is a mean by the tensor's all-reduce, which has no need of a Mixer.
   std::unique_ptr<Mixer> (*make)(const Options& options, const MixingSetup& setup);
 };
 
 std::span<const MixingEntry> mixings() noexcept;
 
+/// What goss_mix is configured to do.
+struct GossipChoice {
+  std::string_view mixing = "average";
+  std::string_view outer = "none";  ///< optimiser over exchanges, see OuterOptimiser
+  std::uint64_t every = 1;          ///< calls for an exchange,
+  std::uint64_t every_from = 0;     ///< after so many of which each has one
+
+  [[nodiscard]] bool exchanges(std::uint64_t call) const noexcept {
+    return call < every_from || (call - every_from + 1) % every == 0;
+  }
+};
+
 /// Throws `argument` for an unknown method, key or value.
 const MixingEntry& find_mixing(std::string_view spec);
 /// Throws `argument` if the graph changes or its weights do not sum to what the method needs, naming a rank.
 void check_graph(const MixingEntry& entry, const Topology& topology);
+/// The second half of it, for whoever `needs` them to.
+void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology);
 std::unique_ptr<Mixer> make_mixer(std::string_view spec, const MixingSetup& setup);
 
 }  // namespace gossamer

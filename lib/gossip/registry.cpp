@@ -30,14 +30,13 @@ struct Line {
   int rank;
 };
 
-void expect_one(const MixingEntry& entry, const Topology& topology, Line line, double sum,
-                std::span<const Edge> others) {
+void expect_one(std::string_view who, const Topology& topology, Line line, double sum, std::span<const Edge> others) {
   constexpr double kRounding = 1e-9;
   for (const Edge& edge : others) sum += edge.weight;
   if (std::abs(sum - 1) <= kRounding) return;
-  fail(Status::argument, "mixing=", entry.name, " needs ", line.kind, "s of the mixing matrix that sum to 1; rank ",
-       line.rank, "'s ", line.kind, " of topology ", topology.spec(), " sums to ", sum, ": choose other weights=",
-       entry.needs == Stochastic::both ? ", or mixing=push-sum, which takes weights=out-uniform" : "");
+  fail(Status::argument, who, " needs ", line.kind, "s of the mixing matrix that sum to 1; rank ", line.rank, "'s ",
+       line.kind, " of topology ", topology.spec(), " sums to ", sum, ": choose other weights= (push-sum wants ",
+       "out-uniform, others metropolis or uniform)");
 }
 
 }  // namespace
@@ -54,12 +53,17 @@ void check_graph(const MixingEntry& entry, const Topology& topology) {
     fail(Status::argument, "mixing=", entry.name, " needs a graph that stays; ", topology.spec(), " changes for ",
          topology.period(), " rounds before it repeats");
   }
+  expect_stochastic(sentence("mixing=", entry.name), entry.needs, topology);
+}
+
+void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology) {
   for (std::uint64_t round = 0; round < topology.period(); ++round) {
     for (int rank = 0; rank < topology.size(); ++rank) {
       const Neighbourhood around = topology.at(rank, round);
-      if (entry.needs != Stochastic::columns) expect_one(entry, topology, {"row", rank}, around.self_weight, around.in);
-      if (entry.needs != Stochastic::rows)
-        expect_one(entry, topology, {"column", rank}, around.self_weight, around.out);
+      if (needs == Stochastic::rows || needs == Stochastic::both)
+        expect_one(who, topology, {"row", rank}, around.self_weight, around.in);
+      if (needs == Stochastic::columns || needs == Stochastic::both)
+        expect_one(who, topology, {"column", rank}, around.self_weight, around.out);
     }
   }
 }
@@ -67,7 +71,8 @@ void check_graph(const MixingEntry& entry, const Topology& topology) {
 std::unique_ptr<Mixer> make_mixer(std::string_view text, const MixingSetup& setup) {
   const Spec spec = Spec::parse(text);
   const MixingEntry& entry = entry_of(spec);
-  return entry.make(Options("mixing " + spec.name, spec, entry.keys), setup);
+  const Options options("mixing " + spec.name, spec, entry.keys);
+  return entry.make == nullptr ? nullptr : entry.make(options, setup);
 }
 
 }  // namespace gossamer

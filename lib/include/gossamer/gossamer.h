@@ -96,7 +96,8 @@ GOSS_API int goss_comm_rank(const goss_comm *comm);
 GOSS_API int goss_comm_size(const goss_comm *comm);
 /* What is in force, several lines, into `text` (at most `capacity` bytes with the final NUL, cut if longer). Local. */
 GOSS_API goss_status goss_comm_describe(const goss_comm *comm, char *text, size_t capacity);
-/* This rank's in-neighbours in gossip round `round` with their weights, and its own weight; they sum to 1. Local.
+/* This rank's in-neighbours in gossip round `round` with their weights, and its own weight; they sum to 1 unless only
+ * the columns of the graph's matrix do (weights=out-uniform). Local.
  * Writes at most `capacity` ranks and weights; *count is how many there are. ranks, weights, self_weight may be NULL. */
 GOSS_API goss_status goss_comm_neighbours(const goss_comm *comm, uint64_t round, int *ranks, double *weights,
                                           int capacity, int *count, double *self_weight);
@@ -134,10 +135,13 @@ GOSS_API goss_status goss_iallreduce(goss_tensor *tensor, void *data, goss_op op
  * not compress, and for one that is part of a model (granularity=model). */
 GOSS_API goss_status goss_mix(goss_tensor *tensor, void *data);
 GOSS_API goss_status goss_imix(goss_tensor *tensor, void *data, goss_request **request);
-/* Asynchronous gossip: hands shares of data's mass to the out-neighbours and returns; never waits for a peer.
- * UNSUPPORTED in this version. */
+/* Asynchronous gossip (push-sum), on graphs whose columns sum to 1. goss_push hands shares of data's mass to the
+ * out-neighbours and returns; it never waits for a peer. `data` stays as it is; the weight shrinks. What a neighbour
+ * has not taken yet is not added to: its share stays here. NUMERIC (on this rank only) for NaN or Inf. */
 GOSS_API goss_status goss_push(goss_tensor *tensor, void *data);
-/* Folds in whatever has arrived (maybe nothing); data is always the de-biased estimate x/w. UNSUPPORTED in this version. */
+/* Folds in whatever has arrived (maybe nothing), *messages of them (may be NULL); never waits for a peer. data is always
+ * the de-biased estimate x/w. Both: UNSUPPORTED for a tensor with a lossy codec. Only after the first push or pull can
+ * a rank receive; from then on it holds a copy of the tensor for each in- and each out-neighbour. */
 GOSS_API goss_status goss_pull(goss_tensor *tensor, void *data, int *messages);
 /* Push-sum weight w of this rank; with what is in flight they sum to n. 1 under methods without weights. Local. */
 GOSS_API goss_status goss_tensor_weight(const goss_tensor *tensor, double *weight);

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <deque>
+
+#include "lib/base/dtype.hpp"
+#include "lib/buffer.hpp"
+#include "lib/call.hpp"
+#include "topology/topology.hpp"
+
+namespace gossamer {
+
+/// Asynchronous push-sum: shares of a model's mass, sent and received without waiting for anybody.
+///
+/// A rank has a weight w, at first 1. A push gives every out-neighbour j the share a_ji of the mass: the model and the
+/// weight a_ji·w, which this rank then lacks. A pull makes the model the mean, by weight, of itself and of what has
+/// arrived. Weights and what is in flight always sum to n. A neighbour that has not yet taken the message before gets
+/// nothing: its share stays here, so that nothing waits, piles up, or is lost.
+///
+/// Its functions run on the driving thread, as messages must, and suspend only to find out what became of a neighbour
+/// whose connection is lost.
+class Mailbox {
+ public:
+  Mailbox(Engine& engine, const Topology& topology, int rank, std::uint32_t tensor, const Shape& shape);
+
+  /// Posts the receives; once, before the others.
+  static Task open(Call& call, Mailbox& self);
+  static Task push(Call& call, Mailbox& self, Bytes model);
+  /// `messages`: how many were folded in.
+  static Task pull(Call& call, Mailbox& self, MutableBytes model, int& messages);
+  /// Gives up on what is under way. The mailbox must stay until the endpoint has gone.
+  static Task close(Call& call, Mailbox& self);
+
+  [[nodiscard]] double weight() const noexcept { return weight_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
+
+ private:
+  /// A share of weight as a double, then the model: to or from one neighbour, one at a time.
+  struct Letter {
+    Letter(Engine& engine, int neighbour, std::size_t model)
+        : rank(neighbour), bytes(sizeof(double) + model), flight(engine) {}
+    int rank;
+    Buffer bytes;
+    Flight flight;
+  };
+
+  void receive(Call& call, Letter& letter) const;
+  void fold(const Letter& letter, std::size_t bytes, MutableBytes model);
+
+  const Topology& topology_;
+  int rank_;
+  Tag tag_;
+  DType dtype_;
+  std::size_t bytes_;
+  std::deque<Letter> inbox_;
+  std::deque<Letter> outbox_;
+  std::uint64_t pushes_ = 0;
+  double weight_ = 1;
+};
+
+}  // namespace gossamer

@@ -54,7 +54,6 @@ CodecEntry aji_entry() noexcept {
   return {.name = "aji",
           .summary = "the values beyond a quantile of the magnitudes, estimated from a sample, with their positions",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
           .alternatives = kMergeWays,

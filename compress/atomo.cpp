@@ -238,10 +238,8 @@ CodecEntry atomo_entry() noexcept {
   return {.name = "atomo",
           .summary = "few values or singular triplets, drawn without bias at least variance (ATOMO)",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 10,  // about 0.8 / sqrt(budget), and more of a sum of such draws
           .keys = kKeys,
-          .alternatives = {},
           .make = make_atomo};
 }
 

@@ -43,6 +43,27 @@ void pack(const std::uint8_t* digits, std::size_t words, unsigned width, std::by
   }
 }
 
+elias::Tally tally(std::span<const std::uint8_t> digits, std::uint8_t zero) {
+  const U8 d;
+  const hn::Repartition<std::uint64_t, U8> d64;
+  const auto zeros = hn::Set(d, zero);
+  auto nonzero = hn::Zero(d64);
+  auto magnitudes = hn::Zero(d64);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= digits.size(); i += hn::Lanes(d)) {
+    const auto digit = hn::LoadU(d, digits.data() + i);
+    const auto apart = hn::Sub(hn::Max(digit, zeros), hn::Min(digit, zeros));
+    nonzero = hn::Add(nonzero, hn::SumsOf8(hn::Min(apart, hn::Set(d, std::uint8_t{1}))));
+    magnitudes = hn::Add(magnitudes, hn::SumsOf8(apart));
+  }
+  elias::Tally tally{hn::GetLane(hn::SumOfLanes(d64, nonzero)), hn::GetLane(hn::SumOfLanes(d64, magnitudes))};
+  for (; i < digits.size(); ++i) {
+    tally.nonzero += digits[i] == zero ? 0 : 1;
+    tally.magnitudes += digits[i] < zero ? zero - digits[i] : digits[i] - zero;
+  }
+  return tally;
+}
+
 /// Bytes of 64 values from up to 8 planes, the top one first.
 HWY_INLINE void gather_bytes(const std::byte* planes, unsigned width, std::uint8_t* bytes) {
   const U8 d;
@@ -118,11 +139,16 @@ HWY_AFTER_NAMESPACE();
 namespace gossamer::planes {
 
 HWY_EXPORT(pack);
+HWY_EXPORT(tally);
 HWY_EXPORT(unpack);
 HWY_EXPORT(add_multiples);
 
 void pack(std::span<const std::uint8_t> digits, unsigned width, std::byte* planes) noexcept {
   HWY_DYNAMIC_DISPATCH(pack)(digits.data(), digits.size() / kWord, width, planes);
+}
+
+elias::Tally tally(std::span<const std::uint8_t> digits, std::uint8_t zero) noexcept {
+  return HWY_DYNAMIC_DISPATCH(tally)(digits, zero);
 }
 
 bool unpack(const std::byte* planes, const Meaning& meaning, std::span<float> out) noexcept {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "compress/elias.hpp"
 #include "lib/base/bytes.hpp"
 
 /// Small integers as bit planes: each 64 values are `width` words of 64 bits, lowest bit first, of which bit j belongs
@@ -28,8 +29,16 @@ constexpr unsigned width_of(std::uint64_t largest) noexcept {
   return static_cast<unsigned>(std::bit_width(largest));
 }
 
+/// The plane of `bit` of 64 values that are all `value`.
+constexpr std::uint64_t plane_of(unsigned value, unsigned bit) noexcept {
+  return (value >> bit & 1) != 0 ? ~std::uint64_t{0} : 0;
+}
+
 /// The digits, 64 for every word of a plane, as planes; width ≤ kDigitWidth, digits < 2^width.
 void pack(std::span<const std::uint8_t> digits, unsigned width, std::byte* planes) noexcept;
+
+/// How many of `digits` differ from `zero`, and by how much in all.
+elias::Tally tally(std::span<const std::uint8_t> digits, std::uint8_t zero) noexcept;
 
 /// sum ← a + b for `words` words of each plane; false when a sum does not fit into `width`, which is at least the
 /// width of either.

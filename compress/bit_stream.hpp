@@ -22,9 +22,11 @@ class BitWriter {
     waiting_ >>= 32;
     filled_ -= 32;
   }
-  /// Writes what is left; the last byte is filled up with zeros.
-  void finish() noexcept {
-    if (filled_ > 0) std::memcpy(out_, &waiting_, (filled_ + 7) / 8);
+  /// Writes what is left; the last byte is filled up with zeros. Returns the end of what was written.
+  std::byte* finish() noexcept {
+    const std::size_t bytes = (filled_ + 7) / 8;
+    if (bytes > 0) std::memcpy(out_, &waiting_, bytes);
+    return out_ + bytes;
   }
 
  private:
@@ -57,7 +59,7 @@ class BitReader {
   /// Throws `corrupt` unless exactly the last byte has been reached.
   void expect_end() const {
     if ((position_ + 7) / 8 != in_.size()) {
-      fail(Status::corrupt, "payload has ", in_.size(), " bytes of indices, of which ", (position_ + 7) / 8,
+      fail(Status::corrupt, "payload has ", in_.size(), " bytes of codes, of which ", (position_ + 7) / 8,
            " are used");
     }
   }

@@ -28,10 +28,7 @@ CodecEntry fp16_entry() noexcept {
   return {.name = "fp16",
           .summary = "float16, to nearest even; |x| > 65504 becomes 65504, never infinity",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 0x1p-11,
-          .keys = {},
-          .alternatives = {},
           .make = [](const Options&, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Cast>(DType::float16, "fp16.1");
           }};
@@ -41,10 +38,7 @@ CodecEntry bf16_entry() noexcept {
   return {.name = "bf16",
           .summary = "bfloat16, to nearest even; finite values stay finite",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 0x1p-8,
-          .keys = {},
-          .alternatives = {},
           .make = [](const Options&, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Cast>(DType::bfloat16, "bf16.1");
           }};

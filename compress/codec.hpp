@@ -127,8 +127,8 @@ class OwnContribution {
  public:
   virtual ~OwnContribution() = default;
   /// After the last absorb(), if the vectors travelled exactly (wire() is "identity"): what this rank has put into
-  /// elements [offset, offset + out.size()) of the reconstruction, where its input was `values`. The ranks' parts add up
-  /// to the reconstruction. `out` and `values` have the same size and do not overlap.
+  /// elements [offset, offset + out.size()) of the reconstruction, where its input was `values`. The ranks' parts add
+  /// up to the reconstruction. `out` and `values` have the same size and do not overlap.
   virtual void contribution(std::size_t offset, std::span<const float> values, std::span<float> out) const = 0;
 };
 
@@ -206,12 +206,13 @@ struct Alternative {
 /// One line of the registry.
 struct CodecEntry {
   std::string_view name;
-  std::string_view summary;  ///< one line for `gossamer info`
-  bool error_feedback;       ///< default of ef=
-  bool needs_matrix;         ///< tensors of fewer than two dimensions go through uncompressed
+  std::string_view summary;   ///< one line for `gossamer info`
+  bool error_feedback;        ///< default of ef=
+  bool needs_matrix = false;  ///< tensors of fewer than two dimensions go through uncompressed
   double error;  ///< largest ‖Q(x) − x‖ / ‖x‖ of one encode, for x drawn from a normal distribution
-  std::span<const Key> keys;                  ///< besides ef and reduce
-  std::span<const Alternative> alternatives;  ///< what reduce=auto chooses from besides; empty: the codec has one way
+  std::span<const Key> keys = {};  ///< besides ef and reduce
+  std::span<const Alternative> alternatives =
+      {};  ///< what reduce=auto chooses from besides; empty: the codec has one way
   std::unique_ptr<TensorCodec> (*make)(const Options& options, const Shape& shape);
 };
 

@@ -111,10 +111,8 @@ CodecEntry dettmers8_entry() noexcept {
   return {.name = "dettmers8",
           .summary = "8-bit codes that are dense near zero: decimal exponents and what bits they leave",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 6 * 0.00703125,  // half a step of 0.9/64 of the largest, which is below 6 deviations
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             const auto block = static_cast<std::size_t>(options.integer("block", 1, BlockCodec::kLargestBlock));
             return std::make_unique<Dettmers8>(block);

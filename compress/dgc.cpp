@@ -103,10 +103,8 @@ CodecEntry dgc_entry() noexcept {
   return {.name = "dgc",
           .summary = "the largest values of the gradient's momentum, which what is sent loses",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make};
 }
 

@@ -203,10 +203,8 @@ CodecEntry dryden_entry() noexcept {
   return {.name = "dryden",
           .summary = "the largest positive values as their mean, the largest negative ones as theirs, with positions",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Dryden>(options.real_above("ratio", 0, 0.5), read_indices(options));
           }};

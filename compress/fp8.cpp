@@ -76,10 +76,8 @@ CodecEntry fp8_entry() noexcept {
   return {.name = "fp8",
           .summary = "8-bit floats under a scale that all ranks share",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 0x1p-3,
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             const bool fine = options.choice("format", {"e4m3", "e5m2"}) == 0;
             return std::make_unique<Fp8>(fine ? fp8::kE4M3 : fp8::kE5M2);

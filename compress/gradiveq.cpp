@@ -7,6 +7,7 @@
 #include "compress/orthonormal.hpp"
 #include "compress/subspace.hpp"
 #include "compress/thin_products.hpp"
+#include "compress/wire.hpp"
 
 namespace gossamer {
 namespace {
@@ -96,7 +97,7 @@ constexpr std::array kKeys = {
     Key{"slice", "64", "values in a slice, 2 to 4096"},
     Key{"dims", "8", "values that are sent for a slice, 1 to `slice`"},
     Key{"refresh", "100", "every so many calls exchange the tensor as it is and renew the basis, 1 to 1048576"},
-    low_rank::kWireKey,
+    kWireKey,
 };
 
 std::unique_ptr<TensorCodec> make_gradiveq(const Options& options, const Shape& shape) {
@@ -104,7 +105,7 @@ std::unique_ptr<TensorCodec> make_gradiveq(const Options& options, const Shape& 
   settings.slice = static_cast<std::size_t>(options.integer("slice", 2, 4096));
   settings.dims = static_cast<std::size_t>(options.integer("dims", 1, static_cast<std::int64_t>(settings.slice)));
   settings.refresh = options.integer("refresh", 1, 1 << 20);
-  settings.wire = low_rank::wire_of(options);
+  settings.wire = wire_of(options);
   return std::make_unique<GradiVeq>(shape.count(), settings);
 }
 
@@ -114,10 +115,8 @@ CodecEntry gradiveq_entry() noexcept {
   return {.name = "gradiveq",
           .summary = "slices in a shared basis of their principal directions, summed exactly (GradiVeQ)",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_gradiveq};
 }
 

@@ -7,6 +7,7 @@
 #include "compress/low_rank.hpp"
 #include "compress/orthonormal.hpp"
 #include "compress/thin_products.hpp"
+#include "compress/wire.hpp"
 
 namespace gossamer {
 namespace {
@@ -129,7 +130,7 @@ class GradZip final : public LinearCodec {
 
 constexpr std::array kKeys = {
     low_rank::kRankKey,
-    low_rank::kWireKey,
+    kWireKey,
     Key{"lambda", "1e-4",
         "weight of the factors' lengths beside the error, 1e-9 to 1; relative to columns of length 1"},
 };
@@ -137,7 +138,7 @@ constexpr std::array kKeys = {
 std::unique_ptr<TensorCodec> make_gradzip(const Options& options, const Shape& shape) {
   const low_rank::Sides sides = low_rank::sides_of(shape);
   const std::size_t rank = low_rank::rank_of(options, sides);
-  return std::make_unique<GradZip>(sides, rank, low_rank::wire_of(options), options.real("lambda", 1e-9, 1));
+  return std::make_unique<GradZip>(sides, rank, wire_of(options), options.real("lambda", 1e-9, 1));
 }
 
 }  // namespace
@@ -149,7 +150,6 @@ CodecEntry gradzip_entry() noexcept {
           .needs_matrix = true,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_gradzip};
 }
 

@@ -23,10 +23,8 @@ CodecEntry gtopk_entry() noexcept {
   return {.name = "gtopk",
           .summary = "the largest values of every partial sum with their positions: as many at the end as at the start",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make};
 }
 

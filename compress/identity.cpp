@@ -71,10 +71,7 @@ CodecEntry identity_entry() noexcept {
   return {.name = "identity",
           .summary = "the values themselves, in the tensor's own type; sums are exact in that type",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 0,
-          .keys = {},
-          .alternatives = {},
           .make = [](const Options&, const Shape& shape) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Identity>(shape.dtype);
           }};

@@ -129,10 +129,8 @@ CodecEntry inceptionn_entry() noexcept {
   return {.name = "inceptionn",
           .summary = "no, one, two or four bytes for a value, by its exponent; the error has a fixed bound",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 0.25,  // of the coarsest bound: what is below a quarter
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Inceptionn>(static_cast<int>(options.integer("bound", 2, 12)));
           }};

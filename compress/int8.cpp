@@ -71,7 +71,6 @@ CodecEntry int8_entry() noexcept {
   return {.name = "int8",
           .summary = "8-bit linear codes with one scale per block",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 6.0 / 127,  // a step of max|x|/127, where max|x| < 6 deviations
           .keys = kKeys,
           .alternatives = kWays,

@@ -3,15 +3,13 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 namespace gossamer::integer {
 namespace {
 
-constexpr std::size_t kHeader = 2 * sizeof(std::uint64_t) + 2 * sizeof(std::uint16_t);
-
-unsigned width_of(const Format& format, unsigned contributions) noexcept {
-  return planes::width_of(std::uint64_t{contributions} * format.lattice.top);
-}
+constexpr std::size_t kFormAt = 2 * sizeof(std::uint64_t) + sizeof(std::uint16_t);
+constexpr std::size_t kHeader = kFormAt + sizeof(Form);
 
 Form form_of(const Format& format, unsigned contributions) noexcept {
   return contributions == 1 ? format.single : Form::planes;
@@ -40,7 +38,32 @@ void check_units(const Format& format, const Payload& payload) {
   }
 }
 
+/// Bytes of Elias codes, as if codes were normally distributed: sums of t are sqrt(t) times as large.
+std::size_t expected_codes(const Format& format, std::size_t digits, unsigned contributions) noexcept {
+  const double share = 1 - std::pow(1 - std::min(1.0, format.mean), contributions);
+  const double variance = format.mean * std::max(1.0, std::numbers::pi / 2 * format.mean);
+  const double size = std::sqrt(2 / std::numbers::pi * contributions * variance);
+  return elias::expected_bytes(digits, share, std::max(1.0, size));
+}
+
+/// Whether so many contributions are still expected in Elias form: one is, and all but one and one are short enough.
+bool stays_sparse(const Format& format, std::size_t digits, unsigned contributions) noexcept {
+  const std::size_t one = expected_codes(format, digits, 1);
+  if (format.elias == 0.0 || !elias_pays(format, one, digits, 1)) return false;
+  const std::size_t others = contributions == 1 ? 0 : expected_codes(format, digits, contributions - 1);
+  return elias_pays(format, one + others, digits, contributions);
+}
+
 }  // namespace
+
+unsigned width_of(const Format& format, unsigned contributions) noexcept {
+  return planes::width_of(std::uint64_t{contributions} * format.lattice.top);
+}
+
+bool elias_pays(const Format& format, std::size_t bytes, std::size_t digits, unsigned contributions) noexcept {
+  const auto planes = static_cast<double>(planes::bytes_of(digits, width_of(format, contributions)));
+  return digits <= elias::kMaxCount && static_cast<double>(bytes) <= format.elias * planes;
+}
 
 std::size_t digit_count(const Format& format, std::uint64_t offset, std::size_t count) noexcept {
   if (!format.padded || count == 0) return count;
@@ -50,9 +73,12 @@ std::size_t digit_count(const Format& format, std::uint64_t offset, std::size_t 
   return std::bit_ceil(first) + whole + (last == 0 ? 0 : std::bit_ceil(last));
 }
 
-std::size_t payload_bytes(const Format& format, std::size_t count, unsigned contributions) noexcept {
-  return head_bytes(format, 0, count) +
-         body_bytes(format, digit_count(format, 0, count), std::clamp(contributions, 1U, kMaxContributions));
+std::size_t typical_payload_bytes(const Format& format, std::size_t count, unsigned contributions) noexcept {
+  contributions = std::clamp(contributions, 1U, kMaxContributions);
+  const std::size_t digits = digit_count(format, 0, count);
+  const std::size_t head = head_bytes(format, 0, count);
+  if (stays_sparse(format, digits, contributions)) return head + expected_codes(format, digits, contributions);
+  return head + body_bytes(format, digits, contributions);
 }
 
 std::size_t max_payload_bytes(const Format& format, std::size_t count) noexcept {
@@ -80,7 +106,9 @@ Payload Payload::parse(const Format& format, Bytes bytes, std::size_t count) {
     fail(Status::corrupt, format.codec, " payload has 0 contributions; 1 to ", kMaxContributions, " are possible");
   }
   const auto form = reader.get<std::uint16_t>();
-  payload.form = form_of(format, payload.contributions);
+  const bool sparse =
+      format.elias > 0.0 && form == static_cast<std::uint16_t>(Form::elias) && count <= elias::kMaxCount;
+  payload.form = sparse ? Form::elias : form_of(format, payload.contributions);
   if (form != static_cast<std::uint16_t>(payload.form)) {
     fail(Status::corrupt, format.codec, " payload of ", payload.contributions, " contributions is of form ", form);
   }
@@ -89,7 +117,7 @@ Payload Payload::parse(const Format& format, Bytes bytes, std::size_t count) {
   payload.units = payload.common.subspan(format.tag_bytes);
   check_units(format, payload);
   payload.digits = digit_count(format, payload.offset, count);
-  payload.body = reader.take(body_bytes(format, payload.digits, payload.contributions));
+  payload.body = reader.take(sparse ? reader.remaining() : body_bytes(format, payload.digits, payload.contributions));
   reader.expect_end();
   return payload;
 }
@@ -118,6 +146,12 @@ std::span<std::uint8_t> DigitWriter::next(std::size_t wanted) {
 void DigitWriter::commit() {
   const std::size_t group = std::min(kGroup, left_);
   if (used_ < group) return;
+  if (format_.elias > 0.0) {
+    const elias::Tally more =
+        planes::tally(std::span(digits_).first(used_), static_cast<std::uint8_t>(format_.lattice.bias));
+    tally_.nonzero += more.nonzero;
+    tally_.magnitudes += more.magnitudes;
+  }
   if (format_.single == Form::base3) {
     // Digits that are not there stand for zero.
     std::fill_n(digits_.begin() + static_cast<std::ptrdiff_t>(used_), 4, std::uint8_t{1});
@@ -133,85 +167,41 @@ void DigitWriter::commit() {
   used_ = 0;
 }
 
-PlaneReader::PlaneReader(const Format& format, const Payload& payload) noexcept
-    : format_(format), payload_(payload), left_(payload.digits), width_(width_of(format, payload.contributions)) {}
+namespace {
 
-const std::byte* PlaneReader::next() {
-  const std::size_t count = group();
-  left_ -= count;
-  if (payload_.form == Form::base3) return digits_to_planes(count);
-  const std::byte* planes = payload_.body.data() + used_;
-  used_ += planes::bytes_of(count, width_);
-  return planes;
-}
-
-const std::byte* PlaneReader::digits_to_planes(std::size_t count) {
-  std::array<std::uint8_t, kGroup + planes::kWord> digits{};
-  const Bytes trits = payload_.body.subspan(used_, ternary::trit_bytes(count));
-  used_ += trits.size();
-  if (!ternary::unpack(trits, digits.data())) {
-    fail(Status::corrupt, format_.codec, " payload has a byte beyond 242, the largest of five base-3 digits");
-  }
-  planes::pack(std::span(digits).first(planes::words_of(count) * planes::kWord), width_, planes_.data());
-  return planes_.data();
-}
-
-SumReader::SumReader(const Format& format, const Payload& payload) noexcept
-    : format_(format),
-      payload_(payload),
-      planes_(format, payload),
-      meaning_{planes_.width(), format.lattice.step,
-               static_cast<std::int32_t>(payload.contributions * format.lattice.bias),
-               static_cast<std::int32_t>(payload.contributions * format.lattice.top)} {}
-
-std::span<const float> SumReader::next(std::size_t wanted) {
-  if (ready_.empty()) {
-    const std::size_t count = planes_.group();
-    const std::span<float> sums = std::span(sums_).first(planes::words_of(count) * planes::kWord);
-    if (!planes::unpack(planes_.next(), meaning_, sums)) {
-      fail(Status::corrupt, format_.codec, " payload has a sum beyond its ", payload_.contributions, " contributions");
-    }
-    ready_ = std::span(sums_).first(count);
-  }
-  const std::span<const float> sums = ready_.first(std::min(wanted, ready_.size()));
-  ready_ = ready_.subspan(sums.size());
-  return sums;
-}
-
-void SumReader::read(std::span<float> out) {
-  while (!out.empty()) {
-    const std::span<const float> sums = next(out.size());
-    std::copy(sums.begin(), sums.end(), out.begin());
-    out = out.subspan(sums.size());
-  }
-}
-
-Bytes merge(const Format& format, Bytes a, Bytes b, std::size_t count, MutableBytes slot) {
-  const Payload left = Payload::parse(format, a, count);
-  const Payload right = Payload::parse(format, b, count);
-  if (left.offset != right.offset || !std::ranges::equal(left.common, right.common)) {
-    fail(Status::corrupt, format.codec, " payloads to be added have different scales or places");
-  }
-  const unsigned contributions = left.contributions + right.contributions;
-  if (contributions > kMaxContributions) {
-    fail(Status::corrupt, format.codec, " payloads sum to ", contributions, " contributions; ", kMaxContributions,
-         " are possible");
-  }
-  ByteWriter writer(slot);
-  put_header(writer, count, left.offset, contributions, Form::planes);
-  writer.put_bytes(left.common);
-  const unsigned width = width_of(format, contributions);
-  PlaneReader lefts(format, left);
-  PlaneReader rights(format, right);
-  while (const std::size_t group = lefts.group()) {
-    std::byte* sum = writer.take(planes::bytes_of(group, width)).data();
-    const planes::Operand x{lefts.next(), lefts.width()};
-    const planes::Operand y{rights.next(), rights.width()};
-    if (!planes::add(x, y, planes::words_of(group), width, sum)) {
-      fail(Status::corrupt, format.codec, " payload has a sum beyond its contributions");
+/// Puts what the digits of one contribution stand for, where that is not 0.
+void write_codes(const std::byte* planes, std::size_t count, const Format& format, elias::Writer& codes) {
+  const unsigned width = width_of(format, 1);
+  for (std::size_t at = 0; at < count; at += planes::kWord, planes += width * sizeof(std::uint64_t)) {
+    std::array<std::uint64_t, planes::kDigitWidth> rows{};
+    std::memcpy(rows.data(), planes, width * sizeof(std::uint64_t));
+    std::uint64_t some = 0;
+    for (unsigned bit = 0; bit < width; ++bit) some |= rows[bit] ^ planes::plane_of(format.lattice.bias, bit);
+    if (count - at < planes::kWord) some &= (std::uint64_t{1} << (count - at)) - 1;
+    for (; some != 0; some &= some - 1) {
+      const auto place = static_cast<unsigned>(std::countr_zero(some));
+      std::uint64_t digit = 0;
+      for (unsigned bit = 0; bit < width; ++bit) digit |= (rows[bit] >> place & 1) << bit;
+      codes.put(at + place, static_cast<std::int32_t>(digit) - static_cast<std::int32_t>(format.lattice.bias));
     }
   }
-  return writer.written();
+}
+
+}  // namespace
+
+Bytes DigitWriter::finish(MutableBytes slot) const {
+  const Bytes payload = writer_.written();
+  const std::size_t most = elias::max_bytes(digits_count_, tally_);
+  const MutableBytes behind = slot.subspan(payload.size());
+  if (!elias_pays(format_, most, digits_count_, 1) || most > behind.size()) return payload;
+  const std::size_t head = payload.size() - planes::bytes_of(digits_count_, width_of(format_, 1));
+  elias::Writer codes(behind);
+  write_codes(payload.data() + head, digits_count_, format_, codes);
+  const std::size_t bytes = codes.finish(digits_count_);
+  std::memmove(slot.data() + head, behind.data(), bytes);
+  constexpr Form kForm = Form::elias;
+  std::memcpy(slot.data() + kFormAt, &kForm, sizeof(kForm));
+  return slot.first(head + bytes);
 }
 
 }  // namespace gossamer::integer

@@ -16,7 +16,8 @@
 ///     u64 count, u64 offset of the first value in the tensor, u16 contributions t, u16 form, tag, units, body
 ///
 /// `tag` is what a codec adds; one float of `units` belongs to each block that the values touch. The body is bit planes
-/// (bit_planes.hpp) of the sums of digits, as wide as t · top needs, or another form if t = 1.
+/// (bit_planes.hpp) of the sums of digits, as wide as t · top needs, or base-3 digits if t = 1. Where most codes are 0
+/// it may be a string of Elias codes (elias.hpp) of what the sums stand for, whatever t is.
 namespace gossamer::integer {
 
 constexpr unsigned kMaxContributions = 65535;
@@ -29,7 +30,7 @@ struct Lattice {
   unsigned step = 1;
 };
 
-enum class Form : std::uint16_t { planes, base3 };
+enum class Form : std::uint16_t { planes, base3, elias };
 
 /// What all payloads of one codec have in common.
 struct Format {
@@ -39,6 +40,10 @@ struct Format {
   std::size_t tag_bytes = 0;
   Form single = Form::planes;  ///< of one contribution
   bool padded = false;         ///< values that share a unit are as many digits as the next power of two
+  /// Elias codes are written if they take no more than this share of the planes' bytes: 0 never; needs planes and a
+  /// step of 1.
+  double elias = 0.0;
+  double mean = 0.0;  ///< of what the codes of one contribution usually are in size; predicts how long they are
 };
 
 /// Values of a chunk that share a unit.
@@ -58,11 +63,17 @@ void for_each_run(const Format& format, std::uint64_t offset, std::size_t count,
   }
 }
 
+/// Bits of a sum of so many digits.
+unsigned width_of(const Format& format, unsigned contributions) noexcept;
+/// Whether Elias codes of so many bytes are short enough to be written instead of planes.
+bool elias_pays(const Format& format, std::size_t bytes, std::size_t digits, unsigned contributions) noexcept;
+
 /// Digits of `count` values.
 std::size_t digit_count(const Format& format, std::uint64_t offset, std::size_t count) noexcept;
 
-/// Bytes of the payload of `count` values; the largest of any offset and any number of contributions.
-std::size_t payload_bytes(const Format& format, std::size_t count, unsigned contributions) noexcept;
+/// Bytes that the payload of `count` values usually has; the most it may have, of any offset and any number of
+/// contributions.
+std::size_t typical_payload_bytes(const Format& format, std::size_t count, unsigned contributions) noexcept;
 std::size_t max_payload_bytes(const Format& format, std::size_t count) noexcept;
 
 /// A payload, checked.
@@ -87,45 +98,56 @@ void put_header(ByteWriter& writer, std::size_t count, std::uint64_t offset, uns
 class DigitWriter {
  public:
   DigitWriter(const Format& format, std::size_t digits, ByteWriter& writer) noexcept
-      : format_(format), left_(digits), writer_(writer) {}
+      : format_(format), digits_count_(digits), left_(digits), writer_(writer) {}
   /// Room for the next digits, `wanted` or fewer: what is left of a group.
   std::span<std::uint8_t> next(std::size_t wanted);
   /// The room that next() gave is filled.
   void commit();
+  /// All digits are there. The payload that starts at the beginning of `slot`, which the writer writes into.
+  Bytes finish(MutableBytes slot) const;
 
  private:
   const Format& format_;
+  std::size_t digits_count_;
   std::size_t left_;  ///< digits that are not written yet
   ByteWriter& writer_;
+  elias::Tally tally_;
   std::size_t used_ = 0;
   std::array<std::uint8_t, kGroup + planes::kWord> digits_{};
 };
 
-/// Hands out the planes of a payload, group by group.
+/// The codes of a payload in Elias form; none of another.
+elias::Reader read_codes(const Format& format, const Payload& payload);
+
+/// Hands out the planes of a payload, group by group. Throws `corrupt`.
 class PlaneReader {
  public:
-  PlaneReader(const Format& format, const Payload& payload) noexcept;
+  PlaneReader(const Format& format, const Payload& payload);
   [[nodiscard]] unsigned width() const noexcept { return width_; }
   /// Digits of the next group; 0 after the last.
   [[nodiscard]] std::size_t group() const noexcept { return std::min(kGroup, left_); }
-  /// The planes of the next group. Throws `corrupt`.
+  /// The planes of the next group.
   const std::byte* next();
+  /// The same as codes, of a payload in Elias form; `codes` has group() places.
+  void next_codes(std::span<float> codes);
 
  private:
   const std::byte* digits_to_planes(std::size_t count);
+  const std::byte* codes_to_planes(std::size_t count);
 
   const Format& format_;
   const Payload& payload_;
   std::size_t left_;
   std::size_t used_ = 0;  ///< bytes of the body
   unsigned width_;
-  std::array<std::byte, planes::bytes_of(kGroup, planes::kDigitWidth)> planes_{};
+  elias::Reader codes_;
+  std::array<std::uint64_t, planes::words_of(kGroup) * planes::kMaxWidth> planes_{};
 };
 
 /// Hands out what the sums of a payload mean, in units.
 class SumReader {
  public:
-  SumReader(const Format& format, const Payload& payload) noexcept;
+  SumReader(const Format& format, const Payload& payload);
   /// The next `wanted` sums or fewer: what is left of a group. Throws `corrupt`.
   std::span<const float> next(std::size_t wanted);
   /// Exactly out.size() sums.

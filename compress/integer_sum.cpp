@@ -17,7 +17,7 @@ Bytes IntegerSum::encode(Chunk chunk, MutableBytes slot) {
     const std::uint64_t offset = chunk.offset + run.first;
     encode_run({chunk.floats().subspan(run.first, run.count), offset, unit_of(offset, run.count)}, digits);
   });
-  return writer.written();
+  return digits.finish(slot);
 }
 
 void IntegerSum::accumulate(Bytes bytes, float scale, Chunk out) const {

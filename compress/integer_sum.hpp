@@ -22,7 +22,7 @@ class IntegerSum : public MergeableCodec {
   }
   [[nodiscard]] std::size_t typical_payload(std::size_t count) const noexcept final { return typical_sum(count, 1); }
   [[nodiscard]] std::size_t typical_sum(std::size_t count, int contributions) const noexcept override {
-    return integer::payload_bytes(format_, count, static_cast<unsigned>(contributions));
+    return integer::typical_payload_bytes(format_, count, static_cast<unsigned>(contributions));
   }
   Bytes encode(Chunk chunk, MutableBytes slot) final;
   void accumulate(Bytes payload, float scale, Chunk out) const final;

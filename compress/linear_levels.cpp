@@ -3,19 +3,33 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "compress/kernels.hpp"
 
 namespace gossamer {
 namespace {
 
+/// Mean size of the codes of normal values: levels · |x| / norm.
+double mean_code(const LevelPlan& plan, std::size_t tensor_count) noexcept {
+  const std::size_t block = plan.block == 0 ? tensor_count : std::min(plan.block, tensor_count);
+  const double values = std::max(1.0, static_cast<double>(block));
+  const double norm = plan.norm == Norm::l2 ? std::sqrt(values) : std::sqrt(2 * std::log(2 * values));
+  return plan.levels * std::sqrt(2 / std::numbers::pi) / (plan.share * norm);
+}
+
+integer::Format format_of(const LevelPlan& plan, std::size_t tensor_count) noexcept {
+  return {.codec = plan.codec,
+          .lattice = {plan.below + plan.levels, plan.below, 1},
+          .block = plan.block,
+          .elias = plan.elias,
+          .mean = mean_code(plan, tensor_count)};
+}
+
 class LinearLevels final : public SharedScaleSum {
  public:
   LinearLevels(const LevelPlan& plan, std::size_t tensor_count)
-      : SharedScaleSum(
-            plan.name,
-            {plan.codec, {plan.below + plan.levels, plan.below, 1}, plan.block, 0, integer::Form::planes, false},
-            tensor_count),
+      : SharedScaleSum(plan.name, format_of(plan, tensor_count), tensor_count),
         levels_(static_cast<float>(plan.levels)),
         below_(static_cast<float>(plan.below)),
         norm_(plan.norm),

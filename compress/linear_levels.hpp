@@ -22,6 +22,7 @@ struct LevelPlan {
   Norm norm = Norm::max;
   double share = 1.0;
   Rounding rounding = Rounding::stochastic;
+  double elias = 0.0;  ///< share of the planes' bytes that Elias codes may take to be written; 0: never
 };
 
 std::unique_ptr<TensorCodec> make_linear_levels(const LevelPlan& plan, std::size_t tensor_count);

@@ -1,7 +1,6 @@
 #include "compress/low_rank.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "lib/base/error.hpp"
@@ -25,11 +24,6 @@ std::size_t rank_of(const Options& options, Sides sides) {
     fail(error.status(), error.what(), ", the smaller side of this tensor's ", sides.rows, " x ", sides.cols,
          " matrix");
   }
-}
-
-std::string_view wire_of(const Options& options) {
-  constexpr std::array<std::string_view, 3> kWires = {"identity", "fp16", "bf16"};
-  return kWires[options.choice("wire", {"fp32", "fp16", "bf16"})];
 }
 
 bool is_warm(const Options& options) {

@@ -12,14 +12,11 @@ namespace gossamer::low_rank {
 Sides sides_of(const Shape& shape) noexcept;
 
 inline constexpr Key kRankKey = {"rank", "4", "rank of the approximation: from 1 to the smaller side of the matrix"};
-inline constexpr Key kWireKey = {"wire", "fp32", "type in which the factors travel: fp32, fp16 or bf16"};
 inline constexpr Key kStartKey = {"start", "warm",
                                   "each call's subspace: warm, from the call before, or fresh, drawn anew"};
 
 /// The value of `rank`, which an empty matrix cannot check; it has factors of rank 0.
 std::size_t rank_of(const Options& options, Sides sides);
-/// The codec spec that `wire` stands for.
-std::string_view wire_of(const Options& options);
 /// Whether `start` is warm.
 bool is_warm(const Options& options);
 

@@ -139,7 +139,6 @@ CodecEntry lowrank_entry() noexcept {
           .needs_matrix = true,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_lowrank};
 }
 

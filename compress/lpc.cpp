@@ -29,10 +29,8 @@ CodecEntry lpc_entry() noexcept {
   return {.name = "lpc",
           .summary = "a low-precision lattice whose range is clipped to part of the largest value",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 2.5,  // two bits, unclipped: variance |x|(max - |x|) < 6 x^2
           .keys = kKeys,
-          .alternatives = {},
           .make = make_lpc};
 }
 

@@ -76,10 +76,8 @@ CodecEntry natural_entry() noexcept {
   return {.name = "natural",
           .summary = "powers of two, rounded to at random: sign and exponent of each value",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 1,  // variance at most x^2 / 8 on average, and at most x^2 for any one value
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Natural>(static_cast<unsigned>(options.integer("bits", 8, 9)));
           }};

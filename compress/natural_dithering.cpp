@@ -33,10 +33,8 @@ CodecEntry natural_dithering_entry() noexcept {
   return {.name = "natural_dithering",
           .summary = "powers of two of each bucket's shared norm, rounded without bias; sums are exact integers",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 5,  // one level, one bucket: variance below max|x| ||x||_1, max|x| < 6 deviations
           .keys = kKeys,
-          .alternatives = {},
           .make = make_natural_dithering};
 }
 

@@ -116,10 +116,8 @@ CodecEntry oktopk_entry() noexcept {
   return {.name = "oktopk",
           .summary = "the largest values by a threshold that is reused, and of their sums the largest again",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make};
 }
 

@@ -7,6 +7,7 @@
 #include "compress/orthonormal.hpp"
 #include "compress/subspace.hpp"
 #include "compress/thin_products.hpp"
+#include "compress/wire.hpp"
 #include "lib/base/error.hpp"
 
 namespace gossamer {
@@ -137,7 +138,7 @@ class PowerSgdPlus final : public PowerSgd, public Learner {
 
 constexpr std::array kKeys = {
     low_rank::kRankKey,
-    low_rank::kWireKey,
+    kWireKey,
     low_rank::kStartKey,
     Key{"iterations", "1", "power iterations per call, each two rounds: 1 to 3"},
     Key{"half", "off", "on: calls take turns at the two factors and send one each"},
@@ -148,7 +149,7 @@ std::unique_ptr<TensorCodec> make_powersgd(const Options& options, const Shape& 
   const low_rank::Sides sides = low_rank::sides_of(shape);
   PowerSgdOptions read{};
   read.rank = low_rank::rank_of(options, sides);
-  read.wire = low_rank::wire_of(options);
+  read.wire = wire_of(options);
   read.warm = low_rank::is_warm(options);
   read.plus = static_cast<int>(options.integer("plus", 0, 1 << 20));
   read.iterations = static_cast<int>(options.integer("iterations", 1, 3));  // a call may have six rounds
@@ -174,7 +175,6 @@ CodecEntry powersgd_entry() noexcept {
           .needs_matrix = true,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_powersgd};
 }
 

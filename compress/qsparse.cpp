@@ -34,7 +34,6 @@ CodecEntry qsparse_entry() noexcept {
   return {.name = "qsparse",
           .summary = "the largest values with their positions, rounded at random to a few levels or to their signs",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 2.5,  // of one level: variance |x|(max - |x|) < 6 x^2
           .keys = kKeys,
           .alternatives = kMergeWays,

@@ -1,5 +1,6 @@
 #include "compress/entries.hpp"
 #include "compress/shared_choice.hpp"
+#include "compress/wire.hpp"
 
 namespace gossamer {
 namespace {
@@ -23,10 +24,8 @@ CodecEntry randomblock_entry() noexcept {
   return {.name = "randomblock",
           .summary = "one run of neighbouring values at a random place, the same on all ranks",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_randomblock};
 }
 

@@ -1,5 +1,6 @@
 #include "compress/entries.hpp"
 #include "compress/shared_choice.hpp"
+#include "compress/wire.hpp"
 
 namespace gossamer {
 namespace {
@@ -30,10 +31,8 @@ CodecEntry randomk_entry() noexcept {
   return {.name = "randomk",
           .summary = "values at random positions, the same on all ranks; positions need not travel",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_randomk};
 }
 

@@ -92,10 +92,8 @@ CodecEntry efsign_entry() noexcept {
   return {.name = "efsign",
           .summary = "one bit per value and their mean magnitude",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kEfsignKeys,
-          .alternatives = {},
           .make = make<MeanMagnitude>};
 }
 
@@ -103,10 +101,8 @@ CodecEntry onebit_entry() noexcept {
   return {.name = "onebit",
           .summary = "one bit per value, and the means of either sign",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kOnebitKeys,
-          .alternatives = {},
           .make = make<TwoMeans>};
 }
 

@@ -29,10 +29,8 @@ CodecEntry sgc_entry() noexcept {
   return {.name = "sgc",
           .summary = "the largest values of one buffer that is both momentum and memory of what was not sent",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make};
 }
 

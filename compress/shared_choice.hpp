@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <string_view>
 #include <vector>
 
@@ -53,13 +52,5 @@ class SharedChoice final : public LinearCodec, public OwnContribution {
   std::span<const float> tensor_;
   std::vector<float> sum_;
 };
-
-inline constexpr Key kWireKey{"wire", "fp32", "type in which the values travel: fp32, fp16 or bf16"};
-
-/// The codec that value of kWireKey names.
-inline std::string_view wire_of(const Options& options) {
-  constexpr std::array<std::string_view, 3> kWires = {"identity", "fp16", "bf16"};
-  return kWires[options.choice(kWireKey.name, {"fp32", "fp16", "bf16"})];
-}
 
 }  // namespace gossamer

@@ -132,10 +132,7 @@ CodecEntry signsgd_entry() noexcept {
   return {.name = "signsgd",
           .summary = "one bit per value, and the majority of the ranks' signs as the sum",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 1,
-          .keys = {},
-          .alternatives = {},
           .make = [](const Options&, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<SignVote>("signsgd.1", "signsgd");
           }};
@@ -145,10 +142,8 @@ CodecEntry signum_entry() noexcept {
   return {.name = "signum",
           .summary = "the majority of the signs of each rank's momentum",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 10,  // a first call has a tenth of the gradient, which signs do not know
           .keys = kSignumKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape& shape) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Signum>(options.real("momentum", 0.0, 0.9999), shape.count());
           }};

@@ -128,10 +128,8 @@ CodecEntry sketch_entry() noexcept {
   return {.name = "sketch",
           .summary = "count-sketches are summed, then the exact values of what they show to be large (SketchedSGD)",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_sketch};
 }
 

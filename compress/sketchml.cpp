@@ -218,10 +218,8 @@ CodecEntry sketchml_entry() noexcept {
   return {.name = "sketchml",
           .summary = "the largest values of every partial sum, rounded down to quantiles whose numbers a sketch keeps",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make_sketchml};
 }
 

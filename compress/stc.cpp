@@ -29,7 +29,6 @@ CodecEntry stc_entry() noexcept {
   return {.name = "stc",
           .summary = "the positions and signs of the largest values, and their mean magnitude",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
           .alternatives = kWays,

@@ -98,10 +98,8 @@ CodecEntry strom_entry() noexcept {
   return {.name = "strom",
           .summary = "a quantum of the values that exceed it, with their positions; sums are exact integers",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Strom>(options.real("tau", 1e-30, 1e30), read_indices(options));
           }};

@@ -54,10 +54,8 @@ CodecEntry terngrad_entry() noexcept {
   return {.name = "terngrad",
           .summary = "-1, 0 or 1 times one scale that all ranks share; sums are exact integers",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 2.5,  // variance |x|(max - |x|) < 6 x^2
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape& shape) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<TernGrad>(options.real("clip", 0.0, 1000.0), shape.count());
           }};

@@ -142,10 +142,8 @@ CodecEntry thc_entry() noexcept {
   return {.name = "thc",
           .summary = "randomly rotated blocks, clipped and rounded to a table whose values add",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 0.7,  // two bits: variance 0.34 x^2 of rounding, 0.02 x^2 of clipping
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape& shape) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<Thc>(static_cast<unsigned>(options.integer("bits", 2, 4)), shape.count());
           }};

@@ -111,10 +111,8 @@ CodecEntry three_lc_entry() noexcept {
   return {.name = "3lc",
           .summary = "-1, 0 or 1 times the largest value, five to a byte, runs of zeros shortened",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = [](const Options& options, const Shape&) -> std::unique_ptr<TensorCodec> {
             return std::make_unique<ThreeLc>(options.real("sparsity", 1.0, kMostSparse));
           }};

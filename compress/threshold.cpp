@@ -45,7 +45,6 @@ CodecEntry threshold_entry() noexcept {
   return {.name = "threshold",
           .summary = "the values beyond a fixed magnitude with their positions; what is kept back stays below it",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
           .alternatives = kMergeWays,

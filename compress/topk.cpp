@@ -22,7 +22,6 @@ CodecEntry topk_entry() noexcept {
   return {.name = "topk",
           .summary = "the largest values of the tensor with their positions; unions of ranks' choices, or chosen anew",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
           .alternatives = kMergeWays,

@@ -110,10 +110,8 @@ CodecEntry variance_entry() noexcept {
   return {.name = "variance",
           .summary = "the sums of gradients that have outgrown their variance, with their positions",
           .error_feedback = true,
-          .needs_matrix = false,
           .error = 1,
           .keys = kKeys,
-          .alternatives = {},
           .make = make};
 }
 

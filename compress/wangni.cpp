@@ -103,7 +103,6 @@ CodecEntry wangni_entry() noexcept {
   return {.name = "wangni",
           .summary = "values kept at random in proportion to their magnitude, and enlarged to be right on average",
           .error_feedback = false,
-          .needs_matrix = false,
           .error = 9,  // at a share of 1 %: sqrt(2 / (pi 0.01))
           .keys = kKeys,
           .alternatives = kMergeWays,

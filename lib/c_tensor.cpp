@@ -31,10 +31,8 @@ void start_all_reduce(goss_tensor* tensor, void* data, goss_op op, Form form) {
 void start_mix(goss_tensor* tensor, void* data, Form form) {
   TensorSlot& slot = slot_of(tensor);
   std::byte* values = data_of(slot, data);
-  if (!slot.tensor->exact()) {
-    fail(Status::unsupported, "goss_mix averages uncompressed models; '", slot.tensor->name(), "' has codec ",
-         slot.tensor->codec_spec(), ": register it with codec identity");
-  }
+  slot.comm->expect_idle(slot);
+  slot.tensor->prepare_gossip();
   slot.comm->start(slot, "gossip", form, [&] { return slot.tensor->mix(values); });
 }
 
@@ -134,10 +132,11 @@ goss_status goss_pull(goss_tensor* tensor, void*, int*) {
   });
 }
 
-goss_status goss_tensor_weight(const goss_tensor* tensor, double*) {
+goss_status goss_tensor_weight(const goss_tensor* tensor, double* weight) {
   return guard([&] {
-    slot_of(tensor);
-    refuse_push_sum("goss_tensor_weight");
+    const TensorSlot& slot = slot_of(tensor);
+    slot.comm->expect_idle(slot);
+    required(weight, "weight") = slot.tensor->weight();
   });
 }
 

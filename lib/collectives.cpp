@@ -108,39 +108,4 @@ Task broadcast(Call& call, const std::vector<Leg>& legs, std::vector<std::size_t
   }
 }
 
-GossipSlots::GossipSlots(Engine& engine, const Neighbourhood& around) : own(kSegmentBytes) {
-  for (std::size_t i = 0; i < around.in.size(); ++i) {
-    receives.emplace_back(engine);
-    arrived.emplace_back(kSegmentBytes);
-  }
-  for (std::size_t i = 0; i < around.out.size(); ++i) sends.emplace_back(engine);
-}
-
-Task mix(Call& call, const Neighbourhood& around, GossipSlots& slots, const InPlaceCodec& codec, Chunk data) {
-  const MutableBytes whole{data.data, codec.max_payload(data.count)};
-  const std::size_t element = data.count == 0 ? 1 : whole.size() / data.count;
-  for (std::size_t i = 0; i < segments_of(whole.size()); ++i) {
-    const MutableBytes segment = segment_of(whole, i);
-    const Chunk chunk{segment.data(), segment.size() / element, i * kSegmentBytes / element};
-    std::copy(segment.begin(), segment.end(), slots.own.bytes().begin());
-    for (std::size_t j = 0; j < around.in.size(); ++j) {
-      const int from = around.in[j].rank;
-      slots.receives[j].receive(from, call.tag.from_rank(Phase::mix, from),
-                                slots.arrived[j].bytes().first(segment.size()), call.traffic);
-    }
-    for (std::size_t j = 0; j < around.out.size(); ++j) {
-      slots.sends[j].send(around.out[j].rank, call.tag.from_rank(Phase::mix, call.engine.rank()),
-                          Bytes(slots.own.bytes()).first(segment.size()), call.traffic);
-    }
-    codec.rescale(around.self_weight, chunk);
-    for (std::size_t j = 0; j < around.in.size(); ++j) {
-      call.at("gossip", i, segments_of(whole.size()));
-      const std::size_t bytes = co_await slots.receives[j].done(call);
-      call.traffic.received += bytes;
-      codec.accumulate(Bytes(slots.arrived[j].bytes()).first(bytes), static_cast<float>(around.in[j].weight), chunk);
-    }
-    for (Flight& send : slots.sends) co_await send.done(call);
-  }
-}
-
 }  // namespace gossamer

@@ -30,16 +30,4 @@ Task gather_records(Call& call, const std::vector<Leg>& legs, Phase phase, Recor
 /// `data` of the rank whose digits are `root_digits` to all, exact, pipelined along one dimension after the other.
 Task broadcast(Call& call, const std::vector<Leg>& legs, std::vector<std::size_t> root_digits, MutableBytes data);
 
-/// What a gossip round keeps under way: one segment to and from every neighbour.
-struct GossipSlots {
-  GossipSlots(Engine& engine, const Neighbourhood& around);
-  std::deque<Flight> receives;  ///< one per in-neighbour
-  std::deque<Flight> sends;     ///< one per out-neighbour
-  std::vector<Buffer> arrived;  ///< one per in-neighbour
-  Buffer own;
-};
-
-/// One gossip round, D-PSGD: data <- w_ii·data + Σ_j w_ij·data_j. `codec` adds the tensor's type.
-Task mix(Call& call, const Neighbourhood& around, GossipSlots& slots, const InPlaceCodec& codec, Chunk data);
-
 }  // namespace gossamer

@@ -201,7 +201,7 @@ void Communicator::agree_on_tensor(const std::string& name, const Shape& shape, 
 }
 
 World Communicator::world() const noexcept {
-  return {*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error};
+  return {*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error, config_.mixing};
 }
 
 /// Makes the tensor a member of its codec's model, and its own codec identity; null if it goes by itself.

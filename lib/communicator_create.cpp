@@ -2,6 +2,7 @@
 #include <array>
 
 #include "lib/communicator.hpp"
+#include "lib/gossip/mixer.hpp"
 
 namespace gossamer {
 namespace {
@@ -88,6 +89,7 @@ std::unique_ptr<Communicator> Communicator::create(Bootstrap& bootstrap, std::st
     config = Config::parse(config_text);
     find_transport(Spec::parse(config.transport).name);
     static_cast<void>(make_codec(config.codec, Shape{DType::float32, {64, 64}}));
+    find_mixing(config.mixing);
   });
   std::unique_ptr<Communicator> comm(new Communicator(bootstrap, config));
   comm->place_ranks(bootstrap);

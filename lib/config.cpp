@@ -12,6 +12,7 @@ constexpr std::array kKeys = {
     Key{"weights", "auto",
         "of the edges in a gossip round: auto, metropolis, uniform, out-uniform, max-degree, laplacian, given"},
     Key{"codec", "identity", "codec of tensors that name none, e.g. topk:ratio=0.01"},
+    Key{"mixing", "average", "what goss_mix does with the neighbours' models, e.g. choco:gamma=auto"},
     Key{"transport", "ucx", "ucx for processes, inproc for ranks that are threads of one process"},
     Key{"timeout", "30", "seconds without an answer from a peer after which a call fails"},
     Key{"seed", "0", "of stochastic rounding, random indices, warm starts and random graphs; an integer from 0"},
@@ -71,6 +72,7 @@ Config Config::parse(std::string_view text) {
   config.topology = options.text("topology");
   config.weights = options.text("weights");
   config.codec = options.text("codec");
+  config.mixing = options.text("mixing");
   config.transport = options.text("transport");
   config.timeout_seconds = options.real_above("timeout", 0, 1e6);
   config.seed = static_cast<std::uint64_t>(options.integer("seed", 0, INT64_MAX));
@@ -85,9 +87,9 @@ Config Config::parse(std::string_view text) {
 }
 
 std::string Config::common() const {
-  return sentence("topology=", topology, " weights=", weights, " codec=", codec, " transport=", transport,
-                  " seed=", seed, " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress,
-                  " granularity=", whole_model ? "model" : "tensor");
+  return sentence("topology=", topology, " weights=", weights, " mixing=", mixing, " codec=", codec,
+                  " transport=", transport, " seed=", seed, " nonfinite=", nonfinite_is_error ? "error" : "pass",
+                  " min_compress=", min_compress, " granularity=", whole_model ? "model" : "tensor");
 }
 
 }  // namespace gossamer

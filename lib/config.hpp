@@ -15,6 +15,7 @@ struct Config {
   std::string topology;
   std::string weights;
   std::string codec;
+  std::string mixing;
   std::string transport;
   double timeout_seconds = 30;
   std::uint64_t seed = 0;

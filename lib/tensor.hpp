@@ -25,6 +25,7 @@ struct World {
   int size = 1;
   std::uint64_t seed = 0;
   bool nonfinite_is_error = true;
+  std::string_view mixing = "average";  ///< spec of the gossip method; outlives the tensors
 };
 
 /// Bytes of the record with which ranks agree on a call.
@@ -55,6 +56,9 @@ class Tensor {
     ModelGroupMember* member = nullptr;
   };
   void join(const Membership& membership, std::string_view codec_spec);
+  /// Before mix(). Throws `argument` if the communicator's graph does not suit its gossip method, `unsupported` if this
+  /// tensor does not.
+  void prepare_gossip();
   /// Before the first call: tells tensors of one name apart, which ranks so refuse to exchange with each other.
   void set_identity(std::uint32_t identity) noexcept { identity_ = identity; }
 
@@ -72,6 +76,8 @@ class Tensor {
   [[nodiscard]] bool exact() const noexcept { return in_place_ != nullptr && membership_.group == nullptr; }
   [[nodiscard]] CoroutineHome& home() noexcept { return call_; }
   [[nodiscard]] const TensorTotals& totals() const noexcept { return totals_; }
+  /// This rank's share of the ranks' n, with which push-sum weighs its model; 1 for other methods.
+  [[nodiscard]] double weight() const noexcept;
   [[nodiscard]] const Call& last_call() const noexcept { return call_; }
   /// Writes the last call into a timeline.
   void trace(Trace& trace, const char* operation, Clock::time_point start) const {
@@ -92,6 +98,7 @@ class Tensor {
 
  private:
   struct Rounds;  // what a linear codec needs, in rounds.hpp
+  struct Gossip;  // what goss_mix needs, in gossip.hpp
   struct Calls;   // the coroutines, in tensor_calls.cpp
 
   /// Numbers the call and the messages it sends. Number 63 of 64 is the registration's.
@@ -107,6 +114,8 @@ class Tensor {
     bool resets_codec;
   };
   [[nodiscard]] Kept kept();
+  /// The gossip method's memory, once there is any.
+  [[nodiscard]] std::vector<std::span<float>> kept_by_gossip() const;
   [[nodiscard]] std::span<const float> residual_of_now();
 
   World world_;
@@ -119,17 +128,17 @@ class Tensor {
   SharedMaxima* maxima_ = nullptr;       // the codec, if it is one
   Conditioner* conditioner_ = nullptr;   // the codec, if it is one
   OwnContribution* own_part_ = nullptr;  // the codec, if it is one and its vectors travel exactly
-  std::unique_ptr<InPlaceCodec> exact_;  // the tensor's type as it is: for gossip
   std::unique_ptr<AllReduce> all_reduce_;
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
   std::unique_ptr<AllReduce> share_maxima_;  // with shared maxima
   std::unique_ptr<Rounds> rounds_;
-  std::unique_ptr<GossipSlots> gossip_;
+  std::unique_ptr<Gossip> gossip_;  // from prepare_gossip() on
   std::vector<float> residual_;     // empty without error feedback
   std::vector<float> staged_;       // float32 copy of a tensor of another type, for lossy codecs
   std::vector<std::byte> records_;  // of the agreement, one per rank
   Call call_;
-  std::uint64_t calls_ = 0;  // made so far: numbers messages and random streams
+  std::uint64_t calls_ = 0;          // made so far: numbers messages and random streams
+  std::uint64_t gossip_rounds_ = 0;  // among them: numbers the graphs of a topology that changes
   std::uint32_t identity_ = 0;
   Membership membership_;
   TensorTotals totals_;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "compress/kernels.hpp"
+#include "lib/gossip.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 #include "lib/staging.hpp"
@@ -9,8 +10,8 @@
 namespace gossamer {
 namespace {
 
-enum Kind : std::uint32_t { kAllReduce, kBroadcast, kMix };
-constexpr std::string_view kKinds[] = {"all-reduce", "broadcast", "gossip"};
+enum Kind : std::uint32_t { kAllReduce, kBroadcast };
+constexpr std::string_view kKinds[] = {"all-reduce", "broadcast"};
 
 /// What a rank says of the call it is about to make.
 struct Intent {
@@ -218,13 +219,47 @@ struct Tensor::Calls {
     co_await gossamer::broadcast(call, self.world_.legs, std::move(digits), {data, self.shape_.bytes()});
   }
 
+  /// No rank waits for others than its neighbours: whether they mean the same call, their notes say.
   static Task mix(Call& call, Tensor& self, std::byte* data) {
-    const bool finite =
-        !self.world_.nonfinite_is_error || kernels::all_finite(self.shape_.dtype, Bytes(data, self.shape_.bytes()));
-    co_await agree(call, self, {self.world_.rank, kMix, 0, finite});
-    const Neighbourhood around = self.world_.topology.at(self.world_.rank, self.calls_);
-    if (!self.gossip_) self.gossip_ = std::make_unique<GossipSlots>(self.world_.engine, around);
-    co_await gossamer::mix(call, around, *self.gossip_, *self.exact_, {data, self.shape_.count(), 0});
+    Gossip& gossip = *self.gossip_;
+    const Bytes bytes(data, self.shape_.bytes());
+    const bool may_pass = gossip.entry.in_own_type && !self.world_.nonfinite_is_error;
+    std::byte* values = data;
+    if (!gossip.staged.empty()) {
+      stage_in(self.shape_.dtype, bytes, gossip.staged);
+      values = reinterpret_cast<std::byte*>(gossip.staged.data());
+    }
+    const Neighbourhood around = self.world_.topology.at(self.world_.rank, self.gossip_rounds_++);
+    StepContext context = self.context(1);
+    context.ranks = 1;
+    const GossipRound round{
+        around, {values, self.shape_.count(), 0}, context, may_pass || kernels::all_finite(self.shape_.dtype, bytes)};
+    {
+      const Stopwatch watch(call.time.encode);
+      gossip.mixer->begin(round);
+    }
+    Note note{.method = gossip.method, .flags = round.finite ? 0U : Note::refused};
+    gossip.mixer->tell(note);
+    co_await exchange(call, around, gossip.slots, *gossip.mixer, note);
+    if (gossip.negotiator != nullptr) co_await negotiate(call, self, *gossip.negotiator);
+    {
+      const Stopwatch watch(call.time.reduce);
+      gossip.mixer->end();
+    }
+    if (const std::optional<int> culprit = gossip.slots.refused_by()) {
+      fail(Status::numeric, "the input of rank ", *culprit, " to '", self.name(), "' has NaN or Inf");
+    }
+    if (!gossip.staged.empty()) stage_out(self.shape_.dtype, gossip.staged, {data, self.shape_.bytes()});
+  }
+
+  static Task negotiate(Call& call, Tensor& self, Negotiator& negotiator) {
+    const std::optional<float> mine = negotiator.proposal();
+    if (!mine) co_return;
+    std::vector<float>& all = self.gossip_->proposals;
+    all[own_record(self.world_.legs)] = *mine;
+    co_await gather_records(call, self.world_.legs, Phase::agree,
+                            {std::as_writable_bytes(std::span(all)), sizeof(float)});
+    negotiator.settle(all);
   }
 
   /// Counts a call, however it ends.

@@ -10,6 +10,7 @@ packages=(
   openmpi-bin libopenmpi-dev mpich libmpich-dev                # both MPIs, for tests and examples
   gfortran python3                                             # bindings
   liblammps-dev lammps-data gnuplot-nox                        # the simulation of the demonstration, its picture
+  python3-sklearn                                              # its digits, which the convergence tests train on
 )
 
 if ! command -v dpkg-query >/dev/null; then

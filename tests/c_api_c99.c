@@ -232,7 +232,10 @@ static void refused_calls(goss_comm* comm) {
   EXPECT(GOSS_ERR_UNSUPPORTED, goss_imix(lossy, data, &request));
   EXPECT(GOSS_ERR_UNSUPPORTED, goss_push(exact, data));
   EXPECT(GOSS_ERR_UNSUPPORTED, goss_pull(exact, data, &messages));
-  EXPECT(GOSS_ERR_UNSUPPORTED, goss_tensor_weight(exact, &weight));
+  OK(goss_tensor_weight(exact, &weight));
+  TRUE(weight == 1);
+  REFUSED(goss_tensor_weight(NULL, &weight));
+  REFUSED(goss_tensor_weight(exact, NULL));
   TRUE(request == NULL);
   goss_tensor_destroy(exact), goss_tensor_destroy(lossy);
 }

@@ -71,6 +71,16 @@ inline std::string qsgd_of_length(std::span<const float> tensor, std::size_t off
   return within_levels(tensor, offset, decoded, {100, 127.0, false, 1.0, 127.0}, one_step);
 }
 
+inline std::string qsgd_of_one_level(std::span<const float> tensor, std::size_t offset,
+                                     std::span<const float> decoded) {
+  return within_levels(tensor, offset, decoded, {512, 1.0, false, 1.0, 1.0}, one_step);
+}
+
+inline std::string qsgd_of_three_levels(std::span<const float> tensor, std::size_t offset,
+                                        std::span<const float> decoded) {
+  return within_levels(tensor, offset, decoded, {0, 3.0, true, 1.0, 3.0}, one_step);
+}
+
 inline std::string int8_integer(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
   return within_levels(tensor, offset, decoded, {256, 127.0, true, 1.0, 127.0}, [](double) { return 0.5; });
 }
@@ -80,7 +90,8 @@ inline std::string clipped_lattice(std::span<const float> tensor, std::size_t of
 }
 
 /// Powers of two are as far apart as the lower of them.
-inline std::string dithered_powers_of_two(std::span<const float> tensor, std::size_t offset, std::span<const float> decoded) {
+inline std::string dithered_powers_of_two(std::span<const float> tensor, std::size_t offset,
+                                          std::span<const float> decoded) {
   return within_levels(tensor, offset, decoded, {512, 8.0, true, 1.0, 8.0},
                        [](double steps) { return std::max(1.0, steps); });
 }

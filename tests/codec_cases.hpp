@@ -58,6 +58,8 @@ inline const std::vector<CodecCase>& codec_cases() {
       {"terngrad", bounds::ternary},
       {"qsgd", bounds::qsgd},
       {"qsgd:bits=8,bucket=100,norm=l2", bounds::qsgd_of_length},
+      {"qsgd:bits=2,norm=l2", bounds::qsgd_of_one_level},
+      {"qsgd:bits=3,bucket=0,coding=elias", bounds::qsgd_of_three_levels},
       {"natural_dithering", bounds::dithered_powers_of_two},
       {"lpc", bounds::clipped_lattice},
       {"thc", bounds::rotated_blocks},

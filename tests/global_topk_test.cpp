@@ -51,7 +51,7 @@ double total(std::span<const float> values) {
 
 }  // namespace
 
-TEST_CASE("regression B7: gtopk keeps the mass that a merge drops though another branch delivers the index") {
+TEST_CASE("gtopk keeps the mass that a merge drops though another branch delivers the index (B7)") {
   // Elements a, b, c, d. Of ranks 2 and 3 the two largest are c = 6 and d = 5, so that a = 1 is dropped, and a of ranks
   // 0 and 1 is in the final set {a, b}. Whoever keeps as residual what is not in the final set loses that 1 of 42.
   std::vector<std::vector<float>> inputs(4, std::vector<float>(16, 0.0F));

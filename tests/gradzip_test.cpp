@@ -71,7 +71,7 @@ TEST_CASE("gradzip: calls on a matrix that stays converge to the best approximat
   CHECK(error <= best * 1.01);
 }
 
-TEST_CASE("gradzip: zeros, dependent columns and a lower rank divide by nothing") {
+TEST_CASE("gradzip: zeros, dependent columns and a lower rank divide by nothing (B2)") {
   // A ridge takes most of what nearly dependent columns have apart; this one is small.
   Ranks group(2, "gradzip:rank=4,lambda=1e-6", matrix_shape(kRows, kCols));
   const std::vector<Values> zero(2, Values(kRows * kCols, 0.0F));

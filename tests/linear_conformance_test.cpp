@@ -197,7 +197,7 @@ TEST_CASE("linear codec: what ranks say they contributed adds up to the reconstr
   });
 }
 
-TEST_CASE("linear codec: zeros stay zeros and later gradients recover from them") {
+TEST_CASE("linear codec: zeros stay zeros and later gradients recover from them (B2)") {
   for_all_worlds([](const LinearCase& codec, World& world) {
     world.fill("zeros", 31);
     for (std::uint32_t call = 1; call <= 2; ++call) {

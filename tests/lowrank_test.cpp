@@ -52,7 +52,8 @@ class Encoder {
 
 }  // namespace
 
-TEST_CASE("lowrank: calls on a matrix that stays converge to the best approximation of every chunk, if started warm") {
+TEST_CASE(
+    "lowrank: calls on a matrix that stays converge to the best approximation of every chunk, if started warm (B1)") {
   const Eigen::MatrixXd matrix = with_spectrum(kRows, kCols, geometric_spectrum(40, 0.7), 71);
   for (const std::size_t chunks : {1, 3}) {
     CAPTURE(chunks);

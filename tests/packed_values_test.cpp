@@ -135,7 +135,7 @@ TEST_CASE("log4 keeps the nearest powers of two, down to a 128th of the largest"
   CHECK(entries.indices().back() == 5);
 }
 
-TEST_CASE("indices beyond 2^24 are exact, whatever writes them") {
+TEST_CASE("indices beyond 2^24 are exact, whatever writes them (B6)") {
   constexpr std::size_t kElements = (1U << 24) + 3;
   const std::vector<std::uint32_t> indices = {0, 7, (1U << 24) - 1, 1U << 24, (1U << 24) + 1, (1U << 24) + 2};
   SparseVector entries;

@@ -37,7 +37,7 @@ TEST_CASE("the sum is what one rank holding the whole sum would approximate, in 
   }
 }
 
-TEST_CASE("calls on a fixed matrix converge to the best approximation of that rank, and only with a warm start") {
+TEST_CASE("calls on a fixed matrix converge to the best approximation of that rank, and only with a warm start (B1)") {
   const std::size_t rows = 64;
   const std::size_t cols = 90;
   const Eigen::VectorXd spectrum = geometric_spectrum(64, 0.6);
@@ -61,7 +61,7 @@ TEST_CASE("calls on a fixed matrix converge to the best approximation of that ra
   }
 }
 
-TEST_CASE("a zero gradient gives zero and does not end the approximation of later ones") {
+TEST_CASE("a zero gradient gives zero and does not end the approximation of later ones (B2)") {
   const std::size_t rows = 20;
   const std::size_t cols = 45;
   const Eigen::MatrixXd matrix = with_spectrum(rows, cols, geometric_spectrum(4, 0.5), 5);
@@ -75,7 +75,7 @@ TEST_CASE("a zero gradient gives zero and does not end the approximation of late
   }
 }
 
-TEST_CASE("a matrix of lower rank is exact, and so is a matrix of full rank after it") {
+TEST_CASE("a matrix of lower rank is exact, and so is a matrix of full rank after it (B2)") {
   const std::size_t rows = 33;
   const std::size_t cols = 21;
   Ranks group(2, "powersgd:rank=4", matrix_shape(rows, cols));
@@ -128,7 +128,7 @@ TEST_CASE("nothing overflows as long as the sum of the Frobenius norms is a floa
   }
 }
 
-TEST_CASE("a NaN or an infinity does not outlive its call") {
+TEST_CASE("a NaN or an infinity does not outlive its call (B2)") {
   const Eigen::MatrixXd matrix = with_spectrum(12, 18, geometric_spectrum(2, 0.5), 21);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     CAPTURE(bad);

@@ -58,7 +58,7 @@ TEST_CASE("random subsets: every set of k of d is as likely as any other") {
   }
 }
 
-TEST_CASE("random subsets: ascending, distinct and within the tensor, beyond 2^24 too") {
+TEST_CASE("random subsets: ascending, distinct and within the tensor, beyond 2^24 too (B6)") {
   const std::size_t count = (std::size_t{1} << 25) + 12345;
   for (const std::size_t chosen : {std::size_t{1000}, count / 2 + 5000}) {
     RandomSubset subset(count, chosen);

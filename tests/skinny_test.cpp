@@ -217,7 +217,7 @@ TEST_CASE("whatever the vectors, the result is orthonormal to 1e-6") {
   CHECK(distance_from_orthonormal(orthonormalised(vectors, actual), actual) <= 1e-6);
 }
 
-TEST_CASE("nearly dependent vectors become orthonormal to 1e-6") {
+TEST_CASE("nearly dependent vectors become orthonormal to 1e-6 (B2)") {
   const std::size_t length = 300;
   for (const float distance : {1e-2F, 1e-4F, 1e-5F, 3e-6F, 1e-6F, 3e-7F, 1e-7F}) {
     CAPTURE(distance);

@@ -33,7 +33,7 @@ std::size_t entries_of(const std::vector<std::byte>& payload, std::size_t count)
 
 }  // namespace
 
-TEST_CASE("threshold keeps back at most v of a value, in the units of the input, under a sum and under a mean") {
+TEST_CASE("threshold keeps back at most v of a value, in the units of the input, under a sum and under a mean (B5)") {
   for (const char* merge : {"union", "reselect"}) {
     for (const int ranks : {1, 4}) {
       INFO("merge=", std::string(merge), ", ", ranks, " ranks, seed 3");
@@ -53,7 +53,7 @@ TEST_CASE("threshold keeps back at most v of a value, in the units of the input,
   }
 }
 
-TEST_CASE("threshold sends a bare header when nothing is beyond it, and ranks with nothing to send do not hang") {
+TEST_CASE("threshold sends a bare header when nothing is beyond it, and ranks with nothing to send do not hang (B11)") {
   std::vector<float> values = make_input("normal", 5000, 4);
   const auto codec = make_codec_for("threshold:v=100", values.size());
   CHECK(encode(*codec, values).size() == kSparseHeaderBytes);

@@ -173,7 +173,7 @@ TEST_CASE("index coders give back every position, in exactly the bytes they anno
   }
 }
 
-TEST_CASE("index coders reach the far end of the widest chunk") {
+TEST_CASE("index coders reach the far end of the widest chunk (B6)") {
   const std::size_t elements = 0xffffffff;
   for (const std::vector<std::uint32_t>& positions :
        {std::vector<std::uint32_t>{0xfffffffe}, std::vector<std::uint32_t>{0, 1, 0x80000000, 0xfffffffd, 0xfffffffe}}) {

@@ -2,8 +2,10 @@
 // whole, or another tensor's, is refused without a trace.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "tests/codec_cases.hpp"
 #include "tests/library_cases.hpp"
 
 namespace gossamer::test {
@@ -33,13 +35,19 @@ std::vector<float> call(goss_tensor* tensor, int rank, int number) {
   return data;
 }
 
+/// The residual and the codec's state of a saved tensor, without the number of calls and the checksum.
+Bytes kept_of(const Saved& saved) {
+  constexpr std::size_t kHead = 5 * sizeof(std::uint64_t);
+  return Bytes(saved).subspan(kHead, saved.size() - kHead - sizeof(std::uint64_t));
+}
+
 void expect_same(const std::vector<float>& a, const std::vector<float>& b, const std::string& what) {
   expect(same_bits(a, b), what);
 }
 
 }  // namespace
 
-TEST_CASE("a fresh communicator continues to the bit from saved state, for every codec") {
+TEST_CASE("a fresh communicator continues to the bit from saved state, for every codec (B14)") {
   INFO("seed " << kSeed);
   for (const std::string& codec : every_codec()) {
     for (const std::string topology : {"ring", "complete"}) {
@@ -243,6 +251,57 @@ TEST_CASE("the residual is zero without error feedback and what was dropped with
       if (feedback) CHECK(defect < 1e-6);
     }
   }
+}
+
+TEST_CASE("a step with NaN leaves residuals and states as they were, on all ranks and for every codec (B16)") {
+  INFO("seed " << kSeed);
+  ThreadGroup group(kRanks);
+  run_ranks(kRanks, [&](int rank) {
+    const CommHandle comm = make_comm(group, rank, kConfig);
+    for (const std::string& codec : law_specs()) {
+      if (Spec::parse(codec).name == "identity") continue;  // what is not finite travels there, and leaves no state
+      const TensorHandle tensor = make_tensor(comm.get(), codec, kDims, codec);
+      call(tensor.get(), rank, 0);
+      const Saved before = save(tensor.get());
+      std::vector<float> data = normal_values(kSeed, rank, 1, kCount);
+      if (rank == 1) data[kCount / 2] = std::nanf("");
+      fails(goss_allreduce(tensor.get(), data.data(), GOSS_MEAN), GOSS_ERR_NUMERIC, {"rank 1"}, codec);
+      const Saved after = save(tensor.get());
+      expect(std::ranges::equal(kept_of(before), kept_of(after)), codec, ": the step was not skipped whole");
+    }
+  });
+}
+
+TEST_CASE("residuals belong to tensors: none where nothing is dropped, the same whatever else is exchanged (B3)") {
+  INFO("seed " << kSeed);
+  const std::vector<std::string> names = {"a", "b", "c"};
+  ThreadGroup group(kRanks);
+  run_ranks(kRanks, [&](int rank) {
+    std::vector<std::vector<float>> residuals;
+    for (const bool reversed : {false, true}) {
+      const CommHandle comm = make_comm(group, rank, "transport=inproc seed=77 codec=topk:ratio=0.05");
+      std::vector<std::string> order = names;
+      if (reversed) std::reverse(order.begin(), order.end());
+      const TensorHandle small = make_tensor(comm.get(), "small", {1000}, "topk:ratio=0.05,ef=on");
+      const TensorHandle vector = make_tensor(comm.get(), "vector", {kCount}, "powersgd:rank=2,ef=on");
+      std::vector<TensorHandle> tensors;
+      for (const std::string& name : order) tensors.push_back(make_tensor(comm.get(), name, kDims, ""));
+      for (int i = 0; i < 3; ++i) {
+        for (const TensorHandle& tensor : tensors) call(tensor.get(), rank, i);
+        call(vector.get(), rank, i);
+        std::vector<float> few = normal_values(kSeed, rank, i, 1000);
+        ok(goss_allreduce(small.get(), few.data(), GOSS_SUM), "all-reduce");
+      }
+      expect_same(residual_of(small.get(), 1000), std::vector<float>(1000), "a small tensor's residual");
+      expect_same(residual_of(vector.get(), kCount), std::vector<float>(kCount), "a vector's residual under powersgd");
+      if (reversed) std::reverse(tensors.begin(), tensors.end());
+      for (const TensorHandle& tensor : tensors) residuals.push_back(residual_of(tensor.get(), kCount));
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      expect_same(residuals[i], residuals[i + names.size()], names[i] + ": the order of tensors matters");
+    }
+    expect(!same_bits(residuals[0], std::vector<float>(kCount)), "no residual where something was dropped");
+  });
 }
 
 TEST_CASE("a powersgd warm start is part of the state") {

@@ -97,7 +97,7 @@ TEST_CASE("strom: one percent of the values takes about nine bits each") {
   CHECK(bits < 9.3);
 }
 
-TEST_CASE("strom: tau is in the units of the input, for a mean too") {
+TEST_CASE("strom: tau is in the units of the input, for a mean too (B5)") {
   constexpr std::size_t kCount = 100;
   ThreadGroup group(4);
   run_ranks(4, [&](int rank) {

@@ -255,7 +255,7 @@ TEST_CASE("every product is connected") {
   });
 }
 
-TEST_CASE("shapes: one ring, the torus's factors, ascending primes, one direct exchange") {
+TEST_CASE("shapes: one ring, the torus's factors, ascending primes, one direct exchange (B15)") {
   using Sizes = std::vector<std::size_t>;
   CHECK(sizes_of(Topology::from_spec("ring", one_host(12))) == Sizes{12});
   CHECK(sizes_of(Topology::from_spec("torus:4x3", one_host(12))) == Sizes{4, 3});

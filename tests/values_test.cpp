@@ -2,12 +2,14 @@
 // barrier.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cmath>
 
 #include "compress/half.hpp"
 #include "compress/kernels.hpp"
+#include "tests/codec_cases.hpp"
 #include "tests/library_cases.hpp"
 
 namespace gossamer::test {
@@ -281,6 +283,60 @@ TEST_CASE("a gossip round is the mixing matrix applied, and keeps the mean") {
       double worst = 0;
       for (const double difference : lost) worst = std::max(worst, std::abs(difference));
       CHECK(worst < 1e-5);
+    }
+  }
+}
+
+TEST_CASE("compression is what a tensor asks for: whatever asks for none is exact beside those that do (B13)") {
+  constexpr std::size_t kCount = 5000;
+  ThreadGroup group(3);
+  run_ranks(3, [&](int rank) {
+    for (const std::string config : {"transport=inproc", "transport=inproc codec=topk:ratio=0.01"}) {
+      const bool by_default = config.find("codec=") == std::string::npos;
+      const CommHandle comm = make_comm(group, rank, config);
+      const TensorHandle lossy = make_tensor(comm.get(), "layer", {kCount}, "topk:ratio=0.01");
+      // Neither the sum of a loss nor parameters that one rank hands to all may lose a bit.
+      const TensorHandle loss = make_tensor(comm.get(), "loss", {kCount}, by_default ? "" : "identity");
+      std::vector<float> data(kCount);
+      for (std::size_t i = 0; i < kCount; ++i) data[i] = static_cast<float>(i * static_cast<unsigned>(rank + 1));
+      const std::vector<float> mine = data;
+      ok(goss_allreduce(loss.get(), data.data(), GOSS_SUM), "exact");
+      for (std::size_t i = 0; i < kCount; ++i) expect(data[i] == static_cast<float>(6 * i), "element ", i, " is off");
+      data = mine;
+      ok(goss_allreduce(lossy.get(), data.data(), GOSS_SUM), "lossy");
+      expect(data[1] == 0, "top-k sent element 1, ", data[1]);
+      data = mine;
+      ok(goss_broadcast(lossy.get(), data.data(), 2), "broadcast");
+      for (std::size_t i = 0; i < kCount; ++i) expect(data[i] == static_cast<float>(3 * i), "element ", i, " is off");
+    }
+  });
+}
+
+TEST_CASE("ranks with nothing, or a single value, take part like all others, under every codec (B11)") {
+  constexpr int kRanks = 4;
+  const Dims dims = {27, 37};
+  for (const std::string topology : {"ring", "torus:2x2", "complete"}) {
+    INFO(topology << ", seed " << kSeed);
+    const std::vector<std::string> specs = law_specs();
+    std::vector<std::vector<std::vector<float>>> results(kRanks);
+    ThreadGroup group(kRanks);
+    run_ranks(kRanks, [&](int rank) {
+      const CommHandle comm = make_comm(group, rank, "transport=inproc min_compress=0 topology=" + topology);
+      for (const std::string& codec : specs) {
+        const TensorHandle tensor = make_tensor(comm.get(), codec, dims, codec);
+        for (int call = 0; call < 2; ++call) {
+          std::vector<float> data(count_of(dims), 0.0F);
+          if (rank == 2) data[500] = 3.25F;
+          if (rank == 3) data = normal_values(kSeed, rank, call, data.size());
+          ok(goss_allreduce(tensor.get(), data.data(), call == 0 ? GOSS_SUM : GOSS_MEAN), codec);
+          results[static_cast<std::size_t>(rank)].push_back(std::move(data));
+        }
+      }
+    });
+    for (std::size_t i = 0; i < results[0].size(); ++i) {
+      INFO(specs[i / 2] << ", call " << i % 2);
+      for (const auto& of_rank : results) CHECK(same_bits(of_rank[i], results[0][i]));
+      CHECK(std::ranges::all_of(results[0][i], [](float value) { return std::isfinite(value); }));
     }
   }
 }

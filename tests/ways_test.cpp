@@ -123,10 +123,40 @@ TEST_CASE("gathered payloads and exact unions are the oracle's sum to the bit, o
   }
 }
 
+TEST_CASE("sums of integer codes are the sums of gathered ones to the bit, in whatever form, on every topology") {
+  INFO("seed 88");
+  constexpr std::size_t kSize = 20011;
+  for (int ranks = 1; ranks <= 8; ++ranks) {
+    for (const std::string& topology : topologies_of(ranks)) {
+      ThreadGroup group(ranks);
+      run_ranks(ranks, [&](int rank) {
+        for (const std::string options : {"bits=2,bucket=0", "bits=4,bucket=0,coding=elias", "bits=3,coding=elias"}) {
+          // A largest value of 1344 = 2^6 · 21 makes every unit a power of two times 21 / 1, 7 or 3: sums are exact.
+          std::vector<float> input = integers(rank, kSize);
+          for (float& value : input) value = std::trunc(value / 10);
+          for (std::size_t i = 0; i < kSize; i += 512) input[i] = 1344;
+          std::vector<std::vector<float>> results;
+          for (const std::string more : {"reduce=allgather", "reduce=steps", "reduce=steps,coding=planes"}) {
+            const std::size_t coding = options.find(",coding");
+            const std::string kept = more.find("coding") == std::string::npos ? options : options.substr(0, coding);
+            const CommHandle comm = make_comm(group, rank, "transport=inproc min_compress=0 topology=" + topology);
+            const TensorHandle tensor = make_tensor(comm.get(), "w", {kSize}, "qsgd:" + kept + "," + more);
+            results.push_back(input);
+            ok(goss_allreduce(tensor.get(), results.back().data(), GOSS_SUM), more);
+          }
+          for (const auto& result : results) {
+            expect(same_bits(result, results[0]), options, " on ", topology, ", ", ranks, " ranks: not the same sum");
+          }
+        }
+      });
+    }
+  }
+}
+
 TEST_CASE("what is sent is what was predicted, but for headers and records") {
   constexpr std::size_t kLarge = 2'000'000;
   for (const int ranks : {2, 4, 7}) {
-    for (const std::string spec : {"fp16", "int8", "terngrad", "topk:ratio=0.01"}) {
+    for (const std::string spec : {"fp16", "int8", "terngrad", "topk:ratio=0.01", "qsgd:bits=2,norm=l2"}) {
       for (const Way& way : ways_of(spec, Shape{DType::float32, {kLarge}}, ranks)) {
         std::vector<double> sent(static_cast<std::size_t>(ranks));
         ThreadGroup group(ranks);

@@ -17,10 +17,12 @@ std::vector<std::size_t> nearly_square(std::size_t count) {
   return {rows, count / rows};
 }
 
-Subjects recorded(const std::vector<std::string>& paths) {
+Subjects recorded(const CodecsOptions& options) {
+  const std::vector<std::string>& paths = options.inputs;
   Subjects subjects;
   for (const std::string& path : paths) {
     subjects.ranks.push_back(read_recording(path));
+    std::erase_if(subjects.ranks.back(), [&](const auto& tensor) { return tensor.values.size() < options.at_least; });
     const std::vector<Gradient>& first = subjects.ranks.front();
     const std::vector<Gradient>& last = subjects.ranks.back();
     bool same = first.size() == last.size();
@@ -29,6 +31,7 @@ Subjects recorded(const std::vector<std::string>& paths) {
     }
     if (!same) fail(Status::argument, path, " holds other tensors than ", paths.front());
   }
+  if (subjects.count() == 0) fail(Status::argument, paths.front(), ": no tensor has ", options.at_least, " elements");
   subjects.origin = sentence(subjects.ranks.front().size(), " recorded tensors of ", subjects.count(),
                              " values together, of ", paths.size(), paths.size() == 1 ? " rank" : " ranks");
   return subjects;
@@ -61,7 +64,7 @@ int run_codecs(const CodecsOptions& options) {
   const std::vector<std::string> specs = specs_of(options);
   // A spelling mistake is told before anything is measured.
   for (const std::string& spec : specs) make_codec(spec, Shape{DType::float32, {64, 64}}, 0, options.ranks);
-  const Subjects subjects = options.inputs.empty() ? normal_values(options) : recorded(options.inputs);
+  const Subjects subjects = options.inputs.empty() ? normal_values(options) : recorded(options);
   std::vector<CodecRow> rows;
   bool broken = false;
   for (const std::string& spec : specs) {

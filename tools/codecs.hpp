@@ -12,6 +12,7 @@ namespace gossamer::tools {
 struct CodecsOptions {
   std::vector<std::string> codecs;  ///< specs; empty: every codec with its defaults
   std::vector<std::string> inputs;  ///< recordings, one per rank; empty: normal values
+  std::uint64_t at_least = 0;       ///< elements of a recorded tensor; smaller ones are left out
   std::uint64_t count = 4U << 20U;  ///< of normal values
   int ranks = 8;                    ///< of the ring whose traffic is predicted
   std::uint64_t seed = 1;

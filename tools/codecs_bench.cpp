@@ -73,7 +73,8 @@ class LinearBench final : public CodecBench {
   explicit LinearBench(LinearCodec& codec) : CodecBench(codec), codec_(codec) {
     for (int round = 0; round < codec.rounds(); ++round) {
       const std::size_t count = codec.round_count(round);
-      rounds_.push_back({std::vector<float>(count),
+      rounds_.push_back({round,
+                         std::vector<float>(count),
                          std::vector<float>(count),
                          make_codec(codec.wire(), Shape{DType::float32, {count}}).codec,
                          {}});
@@ -81,19 +82,31 @@ class LinearBench final : public CodecBench {
     }
   }
 
-  void begin(Chunk tensor, const StepContext& context) override { codec_.begin(tensor, context); }
+  void begin(Chunk tensor, const StepContext& context) override {
+    codec_.begin(tensor, context);
+    // What teaches a codec is an exchange of the tensor as it is, not an encode.
+    if (Learner* learner = learner_of(codec_)) {
+      learner->learn(tensor.floats());
+      codec_.begin(tensor, context);
+    }
+    if (learner_of(codec_) != nullptr) {
+      fail(Status::argument, codec_.name(), " exchanges every tensor as it is under these options");
+    }
+  }
   void encode() override {
     payload_bytes_ = 0;
-    for (int round = 0; round < codec_.rounds(); ++round) {
-      if (round > 0) codec_.absorb(round - 1, at(round - 1).received);
-      codec_.project(round, 0, at(round).vector);
-      travel(at(round));
+    last_ = nullptr;
+    for (Round& round : rounds_) {
+      if (!runs(codec_, round.number)) continue;
+      absorb_last();
+      codec_.project(round.number, 0, round.vector);
+      travel(round);
+      last_ = &round;
     }
   }
   [[nodiscard]] std::size_t payload_bytes() const noexcept override { return payload_bytes_; }
   void decode(std::span<float> out) override {
-    const int last = codec_.rounds() - 1;
-    codec_.absorb(last, at(last).received);
+    absorb_last();
     for (std::size_t start = 0; start < out.size(); start += kSegment) {
       codec_.reconstruct(start, out.subspan(start, std::min(kSegment, out.size() - start)));
     }
@@ -101,12 +114,16 @@ class LinearBench final : public CodecBench {
 
  private:
   struct Round {
+    int number;
     std::vector<float> vector, received;
     std::unique_ptr<TensorCodec> wire;
     Buffer slot;
   };
-  [[nodiscard]] Round& at(int round) { return rounds_[static_cast<std::size_t>(round)]; }
   static Codec& wire_of(Round& round) { return dynamic_cast<Codec&>(*round.wire); }
+
+  void absorb_last() {
+    if (last_ != nullptr) codec_.absorb(last_->number, last_->received);
+  }
 
   void travel(Round& round) {
     std::fill(round.received.begin(), round.received.end(), 0.0F);
@@ -117,6 +134,7 @@ class LinearBench final : public CodecBench {
 
   LinearCodec& codec_;
   std::vector<Round> rounds_;
+  Round* last_ = nullptr;  ///< the round that is not absorbed yet
   std::size_t payload_bytes_ = 0;
 };
 

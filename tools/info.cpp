@@ -8,6 +8,7 @@
 
 #include "compress/codec.hpp"
 #include "lib/config.hpp"
+#include "lib/gossip/mixer.hpp"
 #include "tools/json.hpp"
 #include "topology/topology.hpp"
 #include "transport/transport.hpp"
@@ -34,6 +35,14 @@ std::vector<Item> topology_items() {
   std::vector<Item> items;
   for (const TopologyEntry& entry : topologies()) {
     items.push_back({std::string(entry.form), std::string(entry.summary), {entry.keys.begin(), entry.keys.end()}});
+  }
+  return items;
+}
+
+std::vector<Item> mixing_items() {
+  std::vector<Item> items;
+  for (const MixingEntry& entry : mixings()) {
+    items.push_back({std::string(entry.name), std::string(entry.summary), {entry.keys.begin(), entry.keys.end()}});
   }
   return items;
 }
@@ -110,6 +119,7 @@ void print_text() {
   std::printf("\nKeys are shown with their defaults.\n");
   print_items("Codecs (codec=NAME:key=value,...)", codec_items());
   print_items("Topologies (topology=NAME)", topology_items());
+  print_items("Gossip methods (mixing=NAME)", mixing_items());
   print_items("Transports (transport=NAME)", transport_items());
   std::printf("\nConfiguration (key=value ..., or GOSSAMER_<KEY> in the environment)\n");
   for (const Key& key : config_keys()) print_key(key, 18);
@@ -154,6 +164,7 @@ void print_json() {
   out.text("instruction_sets", instruction_sets());
   write_items(out, "codecs", codec_items());
   write_items(out, "topologies", topology_items());
+  write_items(out, "mixings", mixing_items());
   write_items(out, "transports", transport_items());
   write_keys(out, "configuration", config_keys());
   out.open_object("in_use");

@@ -81,6 +81,8 @@ void add_codecs(CLI::App& app, CodecsOptions& options) {
                                "gradients that lammps_surrogate --record wrote; repeat it for more ranks")
                     ->allow_extra_args(false)
                     ->type_name("FILE");
+  app.add_option("--at-least", options.at_least, "elements of a recorded tensor; smaller ones are left out")
+      ->needs(input);
   app.add_option("--count", options.count,
                  "instead of --input: so many normal values, as a matrix; K, M, G are 1024's powers")
       ->transform(CLI::AsSizeValue(false))

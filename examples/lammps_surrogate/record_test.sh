@@ -30,6 +30,9 @@ cmp first.rank0 second.rank0 || fail "two equal runs recorded different gradient
 # Six steps of three layers' weights and biases; 48 x 96 + 96 x 64 + 64 x 1 weights and 96 + 64 + 1 biases.
 grep -q "36 recorded tensors of $((6 * (48 * 96 + 96 * 64 + 64 + 96 + 64 + 1))) values together, of 2 ranks" codecs.out ||
   fail "the recording holds something else"
+# Without the biases and the last layer's weights.
+"$gossamer" codecs --input first.rank0 --at-least 1024 --codec int8 > large.out 2>&1 || fail "--at-least was refused"
+grep -q "12 recorded tensors of $((6 * (48 * 96 + 96 * 64))) values" large.out || fail "--at-least leaves out something else"
 
 head -c 5000 first.rank0 > cut
 if "$gossamer" codecs --input cut > cut.out 2>&1; then fail "a recording that is cut short was accepted"; fi

@@ -126,8 +126,12 @@ GOSS_API void goss_tensor_destroy(goss_tensor *tensor);
 /* data <- sum or mean over ranks, compressed by the tensor's codec. */
 GOSS_API goss_status goss_allreduce(goss_tensor *tensor, void *data, goss_op op);
 GOSS_API goss_status goss_iallreduce(goss_tensor *tensor, void *data, goss_op op, goss_request **request);
-/* One gossip round: data <- w_ii data + sum over in-neighbours j of w_ij data_j (D-PSGD, Lian et al., NeurIPS 2017).
- * UNSUPPORTED for a tensor with a lossy codec. */
+/* One gossip round with the neighbours on the graph, by the communicator's method (mixing=, see docs/gossip.md): with
+ * `average`, data <- w_ii data + sum over in-neighbours j of w_ij data_j (D-PSGD, Lian et al., NeurIPS 2017). Waits for
+ * the neighbours' messages of the same round only; ranks may so be apart by as many rounds as hops. No agreement: a
+ * neighbour that makes another call on the tensor is waited for until TIMEOUT. NUMERIC on the rank with NaN or Inf and
+ * on its neighbours, whose models stay as they are. UNSUPPORTED for a tensor with a lossy codec under a method that does
+ * not compress, and for one that is part of a model (granularity=model). */
 GOSS_API goss_status goss_mix(goss_tensor *tensor, void *data);
 GOSS_API goss_status goss_imix(goss_tensor *tensor, void *data, goss_request **request);
 /* Asynchronous gossip: hands shares of data's mass to the out-neighbours and returns; never waits for a peer.
@@ -135,7 +139,7 @@ GOSS_API goss_status goss_imix(goss_tensor *tensor, void *data, goss_request **r
 GOSS_API goss_status goss_push(goss_tensor *tensor, void *data);
 /* Folds in whatever has arrived (maybe nothing); data is always the de-biased estimate x/w. UNSUPPORTED in this version. */
 GOSS_API goss_status goss_pull(goss_tensor *tensor, void *data, int *messages);
-/* Push-sum weight w of this rank; with what is in flight they sum to n. UNSUPPORTED in this version. */
+/* Push-sum weight w of this rank; with what is in flight they sum to n. 1 under methods without weights. Local. */
 GOSS_API goss_status goss_tensor_weight(const goss_tensor *tensor, double *weight);
 /* data of rank `root` to all, exact (never compressed); e.g. the initial model. Non-finite values pass. */
 GOSS_API goss_status goss_broadcast(goss_tensor *tensor, void *data, int root);

@@ -1,0 +1,111 @@
+#include "lib/gossip/compressing_mixer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "lib/base/error.hpp"
+
+namespace gossamer {
+
+CompressingMixer::Streams CompressingMixer::make_streams(std::string_view codec, const MixingSetup& setup) {
+  Streams streams{make_payload_stream(codec, setup.shape), {}};
+  if (streams.own->learns() && setup.topology.period() > 1) {
+    fail(Status::unsupported, "codec ", codec, " learns from what a neighbour has sent before; on topology ",
+         setup.topology.spec(), " neighbours change");
+  }
+  const std::size_t neighbours = streams.own->learns() ? setup.topology.at(setup.rank, 0).in.size() : 1;
+  for (std::size_t j = 0; j < neighbours; ++j) streams.theirs.push_back(make_payload_stream(codec, setup.shape));
+  return streams;
+}
+
+CompressingMixer::CompressingMixer(const MixingSetup& setup, Scaling scaling)
+    : scaling_(scaling),
+      coded_(make_streams(setup.codec, setup)),
+      exact_(make_streams("identity", setup)),
+      vector_(setup.shape.count()),
+      decoded_(scaling == Scaling::least_squares ? coded_.own->count(0) : 0) {}
+
+PayloadStream& CompressingMixer::theirs(std::size_t neighbour) const noexcept {
+  const Streams& streams = exactly_ ? exact_ : coded_;
+  return *streams.theirs[streams.theirs.size() == 1 ? 0 : neighbour];
+}
+
+std::size_t CompressingMixer::capacity() const noexcept {
+  return sizeof(float) + std::max(coded_.own->capacity(), exact_.own->capacity());
+}
+
+std::span<float> CompressingMixer::remember(std::size_t count) {
+  remembered_.emplace_back(count);
+  return remembered_.back();
+}
+
+std::vector<std::span<float>> CompressingMixer::state() {
+  std::vector<std::span<float>> all(remembered_.begin(), remembered_.end());
+  all.push_back(coded_.own->state());
+  for (const auto& stream : coded_.theirs) all.push_back(stream->state());
+  return all;
+}
+
+std::size_t CompressingMixer::memory_bytes() const noexcept {
+  std::size_t floats = vector_.size() + decoded_.size();
+  for (const std::vector<float>& each : remembered_) floats += each.size();
+  return floats * sizeof(float);
+}
+
+void CompressingMixer::begin(const GossipRound& round) {
+  round_ = &round;
+  applied_ = false;
+  prepare();
+  if (round.finite) {
+    compose();
+    own().begin(vector_, round.context);
+  }
+  const Streams& streams = exactly_ ? exact_ : coded_;
+  for (const auto& stream : streams.theirs) stream->expect(vector_, round.context);
+}
+
+Bytes CompressingMixer::give(std::size_t message, MutableBytes slot) {
+  PayloadStream& stream = own();
+  const std::size_t bytes = sizeof(float) + stream.encode(message, slot.subspan(sizeof(float))).size();
+  float scale = 1;
+  if (scaling_ == Scaling::least_squares) {
+    const std::span<float> input = std::span(vector_).subspan(stream.first(message), stream.count(message));
+    const std::span<float> output = std::span(decoded_).first(input.size());
+    std::ranges::fill(output, 0.0F);
+    stream.add(1, output);
+    double squares = 0;
+    double products = 0;
+    double energy = 0;
+    for (std::size_t i = 0; i < input.size(); ++i) {
+      const auto x = static_cast<double>(input[i]);
+      const auto q = static_cast<double>(output[i]);
+      squares += q * q;
+      products += x * q;
+      energy += x * x;
+    }
+    scale = squares > 0 ? static_cast<float>(products / squares) : 0.0F;
+    measured(energy, squares > 0 ? products * products / squares : 0);
+  }
+  std::memcpy(slot.data(), &scale, sizeof scale);
+  said(Said(stream, message, scale));
+  return slot.first(bytes);
+}
+
+void CompressingMixer::hear(std::span<const Note>, bool applied) {
+  applied_ = applied;
+}
+
+void CompressingMixer::take(std::size_t message, std::span<const Bytes> arrived) {
+  for (std::size_t j = 0; j < arrived.size(); ++j) {
+    if (arrived[j].empty()) continue;  // it refused
+    const Edge& from = round_->around.in[j];
+    ByteReader reader(arrived[j]);
+    const auto scale = reader.get<float>();
+    if (!std::isfinite(scale)) fail(Status::corrupt, "rank ", from.rank, " scales what it says by ", scale);
+    PayloadStream& stream = theirs(j);
+    stream.open(message, reader.take(reader.remaining()));
+    heard(from.weight, Said(stream, message, scale));
+  }
+}
+
+}  // namespace gossamer

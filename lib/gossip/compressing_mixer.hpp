@@ -1,0 +1,90 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lib/gossip/mixer.hpp"
+#include "lib/gossip/payload_stream.hpp"
+
+namespace gossamer {
+
+/// What methods have in common in which a rank compresses one vector in a round, with the tensor's codec, and tells all
+/// its neighbours.
+///
+/// With `Scaling::least_squares` each message carries the factor α = <v, Q(v)>/‖Q(v)‖² that Q(v) is multiplied by. It
+/// makes every codec a contraction, ‖v − αQ(v)‖² = ‖v‖² − <v, Q(v)>²/‖Q(v)‖², unbiased ones and bare signs, too.
+class CompressingMixer : public Mixer {
+ public:
+  enum class Scaling { none, least_squares };
+
+  CompressingMixer(const MixingSetup& setup, Scaling scaling);
+
+  [[nodiscard]] std::size_t messages() const noexcept final { return own().messages(); }
+  [[nodiscard]] std::size_t capacity() const noexcept final;
+  void begin(const GossipRound& round) final;
+  Bytes give(std::size_t message, MutableBytes slot) final;
+  void hear(std::span<const Note> notes, bool applied) override;
+  void take(std::size_t message, std::span<const Bytes> arrived) final;
+  [[nodiscard]] std::vector<std::span<float>> state() final;
+  [[nodiscard]] std::size_t memory_bytes() const noexcept final;
+
+ protected:
+  /// Part of a vector that a message says something about.
+  class Said {
+   public:
+    Said(PayloadStream& stream, std::size_t message, float scale) noexcept
+        : stream_(stream), first_(stream.first(message)), count_(stream.count(message)), scale_(scale) {}
+    /// whole += weight · what is said, where something is.
+    void add(double weight, std::span<float> whole) const {
+      stream_.add(static_cast<float>(weight) * scale_, part(whole));
+    }
+    [[nodiscard]] std::span<float> part(std::span<float> whole) const noexcept { return whole.subspan(first_, count_); }
+
+   private:
+    PayloadStream& stream_;
+    std::size_t first_;
+    std::size_t count_;
+    float scale_;
+  };
+
+  /// At the start of every round.
+  virtual void prepare() {}
+  /// Then, unless this rank's model is not finite: fills vector(), what is to be compressed.
+  virtual void compose() = 0;
+  /// What this rank has told the neighbours, message by message; vector() still has the input.
+  virtual void said(const Said& own) = 0;
+  /// What an in-neighbour of this weight has told.
+  virtual void heard(double weight, const Said& theirs) = 0;
+  /// Squared norms of input and of what the scaled output explains of it, for each message.
+  virtual void measured(double, double) {}
+
+  [[nodiscard]] const GossipRound& round() const noexcept { return *round_; }
+  [[nodiscard]] std::span<float> values() const noexcept { return round_->data.floats(); }
+  [[nodiscard]] std::span<float> vector() noexcept { return vector_; }
+  [[nodiscard]] bool applied() const noexcept { return applied_; }
+  /// Vectors and scalars of the method that are saved: `count` floats, zero at first. In the constructor.
+  std::span<float> remember(std::size_t count);
+  /// From the next begin() on the vector goes as it is, or with the tensor's codec.
+  void send_exactly(bool exactly) noexcept { exactly_ = exactly; }
+
+ private:
+  struct Streams {
+    std::unique_ptr<PayloadStream> own;
+    std::vector<std::unique_ptr<PayloadStream>> theirs;  ///< by in-neighbour, if the codec learns, else one
+  };
+  static Streams make_streams(std::string_view codec, const MixingSetup& setup);
+  [[nodiscard]] PayloadStream& own() const noexcept { return *(exactly_ ? exact_ : coded_).own; }
+  [[nodiscard]] PayloadStream& theirs(std::size_t neighbour) const noexcept;
+
+  Scaling scaling_;
+  Streams coded_;
+  Streams exact_;
+  bool exactly_ = false;
+  std::vector<float> vector_;
+  std::vector<float> decoded_;
+  std::vector<std::vector<float>> remembered_;
+  const GossipRound* round_ = nullptr;
+  bool applied_ = false;
+};
+
+}  // namespace gossamer

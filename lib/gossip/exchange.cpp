@@ -1,0 +1,142 @@
+#include "lib/gossip/exchange.hpp"
+
+#include <algorithm>
+
+namespace gossamer {
+
+GossipSlots::GossipSlots(Engine& engine, std::size_t capacity)
+    : engine_(engine), capacity_(capacity + sizeof(Note)), lanes_(Mixer::kAhead) {
+  for (Lane& lane : lanes_) lane.own.resize(capacity_);
+}
+
+void GossipSlots::make_room(std::size_t in, std::size_t out) {
+  for (Lane& lane : lanes_) {
+    while (lane.receives.size() < in) {
+      lane.receives.emplace_back(engine_);
+      lane.arrived.emplace_back(capacity_);
+    }
+    while (lane.sends.size() < out) lane.sends.emplace_back(engine_);
+  }
+  payloads_.resize(std::max(payloads_.size(), in));
+  notes_.resize(std::max(notes_.size(), in));
+}
+
+void GossipSlots::land() noexcept {
+  for (Lane& lane : lanes_) {
+    for (Flight& flight : lane.receives) flight.land();
+    for (Flight& flight : lane.sends) flight.land();
+  }
+}
+
+std::size_t GossipSlots::memory_bytes() const noexcept {
+  std::size_t buffers = 0;
+  for (const Lane& lane : lanes_) buffers += 1 + lane.arrived.size();
+  return buffers * capacity_;
+}
+
+/// The steps of a round, for the coroutine below.
+class GossipExchange {
+ public:
+  GossipExchange(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mixer)
+      : call_(call), around_(around), slots_(slots), mixer_(mixer) {}
+
+  static std::size_t header(std::size_t message) noexcept { return message == 0 ? sizeof(Note) : 0; }
+  GossipSlots::Lane& lane(std::size_t message) noexcept { return slots_.lanes_[message % Mixer::kAhead]; }
+
+  void post_receives(std::size_t message) {
+    for (std::size_t j = 0; j < around_.in.size(); ++j) {
+      const int from = around_.in[j].rank;
+      lane(message).receives[j].receive(from, call_.tag.from_rank(Phase::mix, from), lane(message).arrived[j].bytes(),
+                                        call_.traffic);
+    }
+  }
+  /// A rank that refuses sends its note and then nothing, as many times as the others send something.
+  void post_sends(std::size_t message, const Note& note) {
+    const MutableBytes slot = lane(message).own.bytes();
+    std::size_t bytes = header(message);
+    if (message == 0) std::memcpy(slot.data(), &note, sizeof(Note));
+    if ((note.flags & Note::refused) == 0) {
+      const Stopwatch watch(call_.time.encode);
+      bytes += mixer_.give(message, slot.subspan(bytes)).size();
+    }
+    for (std::size_t j = 0; j < around_.out.size(); ++j) {
+      lane(message).sends[j].send(around_.out[j].rank, call_.tag.from_rank(Phase::mix, call_.engine.rank()),
+                                  Bytes(slot).first(bytes), call_.traffic);
+    }
+  }
+  void arrived(std::size_t message, std::size_t j, std::size_t bytes) {
+    call_.traffic.received += bytes;
+    const Bytes whole = Bytes(lane(message).arrived[j].bytes()).first(bytes);
+    if (bytes < header(message)) {
+      fail(Status::corrupt, "rank ", around_.in[j].rank, " sent ", bytes, " bytes where a note of ", sizeof(Note),
+           " bytes was expected");
+    }
+    if (message == 0) std::memcpy(&slots_.notes_[j], whole.data(), sizeof(Note));
+    slots_.payloads_[j] = whole.subspan(header(message));
+  }
+  /// All notes are there.
+  void read_notes(const Note& own) {
+    std::optional<int>& culprit = slots_.refused_by_;
+    culprit.reset();
+    if ((own.flags & Note::refused) != 0) culprit = call_.engine.rank();
+    for (std::size_t j = 0; j < around_.in.size(); ++j) {
+      const Note& theirs = slots_.notes_[j];
+      if (theirs.method != own.method) {
+        fail(Status::mismatch, "rank ", around_.in[j].rank, " mixes '", call_.name(), "' in another way than rank ",
+             call_.engine.rank());
+      }
+      if ((theirs.flags & Note::refused) != 0 && !culprit) culprit = around_.in[j].rank;
+    }
+    mixer_.hear(std::span<const Note>(slots_.notes_).first(around_.in.size()), !culprit.has_value());
+  }
+  void take(std::size_t message) {
+    const Stopwatch watch(call_.time.reduce);
+    mixer_.take(message, std::span<const Bytes>(slots_.payloads_).first(around_.in.size()));
+  }
+
+ private:
+  Call& call_;
+  const Neighbourhood& around_;
+  GossipSlots& slots_;
+  Mixer& mixer_;
+};
+
+namespace {
+
+Task run(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mixer, Note note) {
+  slots.make_room(around.in.size(), around.out.size());
+  GossipExchange round(call, around, slots, mixer);
+  const std::size_t messages = mixer.messages();
+  std::size_t posted = 0;
+  for (std::size_t given = 0, taken = 0; taken < messages; ++taken) {
+    for (; posted < std::min(messages, taken + Mixer::kAhead); ++posted) round.post_receives(posted);
+    for (; given < std::min(messages, taken + Mixer::kAhead); ++given) {
+      for (std::size_t j = 0; j < around.out.size(); ++j) co_await round.lane(given).sends[j].done(call);
+      round.post_sends(given, note);
+    }
+    call.at("gossip", taken, messages);
+    for (std::size_t j = 0; j < around.in.size(); ++j) {
+      round.arrived(taken, j, co_await round.lane(taken).receives[j].done(call));
+    }
+    if (taken == 0) round.read_notes(note);
+    round.take(taken);
+  }
+  for (std::size_t m = messages - std::min(messages, Mixer::kAhead); m < messages; ++m) {
+    for (std::size_t j = 0; j < around.out.size(); ++j) co_await round.lane(m).sends[j].done(call);
+  }
+}
+
+}  // namespace
+
+Task exchange(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mixer, Note note) {
+  try {
+    co_await run(call, around, slots, mixer, note);
+  } catch (const Error& error) {
+    call.engine.fail_all({call.engine.rank(), error.status(),
+                          sentence("rank ", call.engine.rank(), ", ", call.describe(), ": ", error.what())});
+    slots.land();
+    throw;
+  }
+}
+
+}  // namespace gossamer

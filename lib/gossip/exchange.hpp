@@ -1,0 +1,43 @@
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "lib/buffer.hpp"
+#include "lib/call.hpp"
+#include "lib/gossip/mixer.hpp"
+
+namespace gossamer {
+
+/// What rounds of gossip keep under way: a few messages to and from every neighbour. Grows with the neighbourhood.
+class GossipSlots {
+ public:
+  GossipSlots(Engine& engine, std::size_t capacity);
+  void make_room(std::size_t in, std::size_t out);
+  /// Gives up on what is under way, after a failure.
+  void land() noexcept;
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
+  /// After a round: whose model was not finite, if anybody's nearby.
+  [[nodiscard]] std::optional<int> refused_by() const noexcept { return refused_by_; }
+
+ private:
+  friend class GossipExchange;
+  struct Lane {
+    std::deque<Flight> receives;  ///< one per in-neighbour
+    std::deque<Flight> sends;     ///< one per out-neighbour
+    std::deque<Buffer> arrived;   ///< one per in-neighbour
+    Buffer own;
+  };
+  Engine& engine_;
+  std::size_t capacity_;
+  std::vector<Lane> lanes_;  // message m is in lane m modulo their number
+  std::vector<Bytes> payloads_;
+  std::vector<Note> notes_;
+  std::optional<int> refused_by_;
+};
+
+/// The messages of one round, between the mixer's begin() and end(): each rank gives and takes. If this rank's model is
+/// not finite, as its note says, or a neighbour's is not, the mixer is told not to apply the round.
+Task exchange(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mixer, Note note);
+
+}  // namespace gossamer

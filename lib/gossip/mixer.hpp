@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compress/codec.hpp"
+#include "topology/topology.hpp"
+
+namespace gossamer {
+
+/// What a rank says to its neighbours with the first message of a round.
+struct Note {
+  enum Flag : std::uint32_t {
+    refused = 1,  ///< its model is not finite: it sends nothing, and nobody who hears this applies the round
+    grew = 2,     ///< somebody's disagreement grew over the window before, see StepSize
+  };
+  std::uint32_t method = 0;  ///< hash of the mixing spec
+  std::uint32_t flags = 0;
+  double weight = 1;  ///< of push-sum
+};
+
+/// What a round of gossip works on.
+struct GossipRound {
+  const Neighbourhood& around;
+  Chunk data;           ///< this rank's model: in the tensor's own type for methods that send it as it is, else floats
+  StepContext context;  ///< of one rank, whose values are compressed on their own
+  bool finite = true;   ///< otherwise there is nothing to give
+};
+
+/// A gossip method at work on one tensor: what neighbours are told, and what becomes of what they say. A round is
+/// begin(), then for each message give() and take(), then end(). One thread at a time.
+class Mixer {
+ public:
+  virtual ~Mixer() = default;
+
+  /// Messages that every rank sends to every out-neighbour in a round, the same to all, and the most bytes of one.
+  [[nodiscard]] virtual std::size_t messages() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t capacity() const noexcept = 0;
+
+  virtual void begin(const GossipRound& round) = 0;
+  /// Adds to what the neighbours are told; before the first give().
+  virtual void tell(Note& note) const = 0;
+  /// The `message`-th message, in `slot` of capacity() bytes. Ascending; up to kAhead of them before they are taken.
+  virtual Bytes give(std::size_t message, MutableBytes slot) = 0;
+  /// The notes of all in-neighbours, in the order of the neighbourhood. From then on it is known whether the round is
+  /// to be applied: if not, the model must stay as it is, while what the ranks know of each other goes on.
+  virtual void hear(std::span<const Note> notes, bool applied) = 0;
+  /// The `message`-th message of each in-neighbour; empty from one that refused.
+  virtual void take(std::size_t message, std::span<const Bytes> arrived) = 0;
+  virtual void end() = 0;
+
+  /// What outlives rounds and goes into `goss_tensor_save`: always the same memory.
+  [[nodiscard]] virtual std::vector<std::span<float>> state() = 0;
+  [[nodiscard]] virtual std::size_t memory_bytes() const noexcept = 0;
+
+  static constexpr std::size_t kAhead = 4;
+};
+
+/// A Mixer some of whose rounds all ranks must agree on a number, once.
+class Negotiator {
+ public:
+  virtual ~Negotiator() = default;
+  /// Between the last take() and end(): this rank's number if the round is one of those, which all ranks say alike.
+  [[nodiscard]] virtual std::optional<float> proposal() = 0;
+  virtual void settle(std::span<const float> proposals) = 0;
+};
+
+/// A Mixer that is unbiased on directed graphs since a weight travels with the values.
+class Weighted {
+ public:
+  virtual ~Weighted() = default;
+  [[nodiscard]] virtual double weight() const noexcept = 0;
+};
+
+/// What a method is made for.
+struct MixingSetup {
+  Shape shape;
+  std::string codec;  ///< in force for the tensor
+  const Topology& topology;
+  int rank = 0;
+};
+
+/// What must sum to 1 in the mixing matrix.
+enum class Stochastic { rows, columns, both };
+
+/// One line of the registry.
+struct MixingEntry {
+  std::string_view name;
+  std::string_view summary;
+  Stochastic needs;  ///< of the graph's weights
+  bool fixed_graph;  ///< what it remembers belongs to the neighbours it has: no graph that changes from round to round
+  bool compresses;   ///< sends what the tensor's codec makes; otherwise the tensor has to go uncompressed
+  bool in_own_type;  ///< works on the tensor's type, whatever it is; otherwise on floats
+  std::span<const Key> keys;
+  std::unique_ptr<Mixer> (*make)(const Options& options, const MixingSetup& setup);
+};
+
+std::span<const MixingEntry> mixings() noexcept;
+
+/// Throws `argument` for an unknown method, key or value.
+const MixingEntry& find_mixing(std::string_view spec);
+/// Throws `argument` if the graph changes or its weights do not sum to what the method needs, naming a rank.
+void check_graph(const MixingEntry& entry, const Topology& topology);
+std::unique_ptr<Mixer> make_mixer(std::string_view spec, const MixingSetup& setup);
+
+}  // namespace gossamer

@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "lib/base/error.hpp"
+#include "lib/gossip/entries.hpp"
+
+namespace gossamer {
+
+std::span<const MixingEntry> mixings() noexcept {
+#define GOSSAMER_ENTRY(name) name##_mixing(),
+  static const std::array kEntries = {GOSSAMER_MIXINGS(GOSSAMER_ENTRY)};
+#undef GOSSAMER_ENTRY
+  return kEntries;
+}
+
+namespace {
+
+const MixingEntry& entry_of(const Spec& spec) {
+  const auto place = std::ranges::find(mixings(), spec.name, &MixingEntry::name);
+  if (place != mixings().end()) return *place;
+  std::vector<std::string_view> known;
+  for (const MixingEntry& entry : mixings()) known.push_back(entry.name);
+  refuse_unknown("mixing", spec.name, known);
+}
+
+struct Line {
+  std::string_view kind;  ///< "row" or "column"
+  int rank;
+};
+
+void expect_one(const MixingEntry& entry, const Topology& topology, Line line, double sum,
+                std::span<const Edge> others) {
+  constexpr double kRounding = 1e-9;
+  for (const Edge& edge : others) sum += edge.weight;
+  if (std::abs(sum - 1) <= kRounding) return;
+  fail(Status::argument, "mixing=", entry.name, " needs ", line.kind, "s of the mixing matrix that sum to 1; rank ",
+       line.rank, "'s ", line.kind, " of topology ", topology.spec(), " sums to ", sum, ": choose other weights=",
+       entry.needs == Stochastic::both ? ", or mixing=push-sum, which takes weights=out-uniform" : "");
+}
+
+}  // namespace
+
+const MixingEntry& find_mixing(std::string_view text) {
+  const Spec spec = Spec::parse(text);
+  const MixingEntry& entry = entry_of(spec);
+  static_cast<void>(Options("mixing " + spec.name, spec, entry.keys));
+  return entry;
+}
+
+void check_graph(const MixingEntry& entry, const Topology& topology) {
+  if (entry.fixed_graph && topology.period() > 1) {
+    fail(Status::argument, "mixing=", entry.name, " needs a graph that stays; ", topology.spec(), " changes for ",
+         topology.period(), " rounds before it repeats");
+  }
+  for (std::uint64_t round = 0; round < topology.period(); ++round) {
+    for (int rank = 0; rank < topology.size(); ++rank) {
+      const Neighbourhood around = topology.at(rank, round);
+      if (entry.needs != Stochastic::columns) expect_one(entry, topology, {"row", rank}, around.self_weight, around.in);
+      if (entry.needs != Stochastic::rows)
+        expect_one(entry, topology, {"column", rank}, around.self_weight, around.out);
+    }
+  }
+}
+
+std::unique_ptr<Mixer> make_mixer(std::string_view text, const MixingSetup& setup) {
+  const Spec spec = Spec::parse(text);
+  const MixingEntry& entry = entry_of(spec);
+  return entry.make(Options("mixing " + spec.name, spec, entry.keys), setup);
+}
+
+}  // namespace gossamer

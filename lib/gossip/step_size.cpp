@@ -1,0 +1,86 @@
+#include "lib/gossip/step_size.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace gossamer {
+namespace {
+
+constexpr std::uint32_t kShortestWindow = 8;
+constexpr float kLeastContraction = 1e-6F;
+constexpr double kGrowth = 4;         // of the squared disagreement within a window
+constexpr double kNoticeable = 1e-4;  // of the model's squared norm: below, it may as well be rounding
+
+}  // namespace
+
+StepSize::StepSize(const Options& options, std::string_view key, int ranks, std::span<float> place)
+    : fixed_(options.text(key) == "auto" ? 0.0F : static_cast<float>(options.real_above(key, 0, 1))),
+      window_(std::max(kShortestWindow, static_cast<std::uint32_t>(ranks))),
+      memory_(place) {
+  Memory fresh;
+  fresh.gamma = fixed_;
+  memory_.set(fresh);
+}
+
+void StepSize::measure(double input, double explained) noexcept {
+  input_ += input;
+  explained_ += explained;
+}
+
+std::optional<float> StepSize::proposal() const noexcept {
+  if (agreed()) return std::nullopt;
+  if (!(input_ > 0)) return 0.0F;
+  return std::max(static_cast<float>(std::min(explained_ / input_, 1.0)), kLeastContraction);
+}
+
+void StepSize::settle(std::span<const float> proposals) noexcept {
+  float least = 2;
+  for (const float each : proposals) {
+    if (each > 0) least = std::min(least, each);
+  }
+  if (least > 1) return;  // all models are zero, and equal
+  Memory memory = memory_.get();
+  memory.gamma = least > 0.999F ? 1.0F : least / 2;
+  memory_.set(memory);
+}
+
+void StepSize::tell(Note& note) const noexcept {
+  if (memory_.get().grew != 0) note.flags |= Note::grew;
+}
+
+void StepSize::hear(std::span<const Note> notes) noexcept {
+  Memory memory = memory_.get();
+  for (const Note& note : notes) {
+    if ((note.flags & Note::grew) != 0) memory.grew = 1;
+  }
+  memory_.set(memory);
+}
+
+void StepSize::watch(double disagreement, double model) noexcept {
+  const double input = std::exchange(input_, 0.0);
+  const double explained = std::exchange(explained_, 0.0);
+  if (fixed_ > 0) return;
+  Memory memory = memory_.get();
+  if (memory.round == 0) memory.start = disagreement;
+  // Differences that are rounding errors of the model say nothing of the codec.
+  if (input > kNoticeable * model) {
+    memory.input += input;
+    memory.explained += explained;
+  }
+  if (++memory.round == window_) {
+    const bool diverges = disagreement > kGrowth * memory.start && disagreement > kNoticeable * model;
+    if (memory.grew != 0) {
+      memory.gamma /= 2;
+      memory.halvings += 1;
+    }
+    const bool too_long = memory.explained < static_cast<double>(memory.gamma) * memory.input;
+    memory.grew = diverges || too_long ? 1 : 0;
+    memory.round = 0;
+    memory.input = 0;
+    memory.explained = 0;
+  }
+  memory_.set(memory);
+}
+
+}  // namespace gossamer

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "lib/base/spec.hpp"
+#include "lib/gossip/mixer.hpp"
+#include "lib/gossip/remembered.hpp"
+
+namespace gossamer {
+
+/// The consensus step size γ of compressed gossip, the same on all ranks, which keeps the mean where it is.
+///
+/// A number, or `auto`: half of the smallest contraction δ = 1 − ‖x − Q(x)‖²/‖x‖² that any rank measures in the first
+/// round, all of it where nothing is lost. The bounds of theory are smaller by orders of magnitude. So there is a
+/// guard: rounds go in windows long enough for news to reach everybody; a rank whose disagreement has grown during one
+/// tells its neighbours in the next, they tell theirs, and at its end all halve γ.
+class StepSize {
+ public:
+  struct Memory {
+    float gamma = 0;  ///< 0: not agreed on yet
+    float halvings = 0;
+    double start = 0;         ///< this rank's disagreement when the window began, squared
+    std::uint32_t round = 0;  ///< of the window
+    std::uint32_t grew = 0;   ///< somebody's grew in the window before
+    double input = 0;         ///< squared norms of the window: of what was compressed,
+    double explained = 0;     ///< and of what came out
+  };
+  static constexpr std::size_t kFloats = Remembered<Memory>::kFloats;
+
+  /// `text`: "auto" or a number in (0, 1]. `place`: kFloats floats that stay.
+  StepSize(const Options& options, std::string_view key, int ranks, std::span<float> place);
+
+  [[nodiscard]] float value() const noexcept { return memory_.get().gamma; }
+  [[nodiscard]] bool agreed() const noexcept { return value() > 0; }
+
+  /// Adds to the round's squared norms: of what was compressed, and of what came out after the best scaling.
+  void measure(double input, double explained) noexcept;
+  /// See Negotiator. Nothing to measure: a rank whose input was zero leaves it to the others.
+  [[nodiscard]] std::optional<float> proposal() const noexcept;
+  void settle(std::span<const float> proposals) noexcept;
+
+  void tell(Note& note) const noexcept;
+  void hear(std::span<const Note> notes) noexcept;
+  /// At the end of a round: squared norms of this rank's disagreement and of its model.
+  void watch(double disagreement, double model) noexcept;
+
+ private:
+  float fixed_;  // 0: auto
+  std::uint32_t window_;
+  Remembered<Memory> memory_;
+  double input_ = 0;
+  double explained_ = 0;
+};
+
+}  // namespace gossamer

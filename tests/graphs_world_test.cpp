@@ -74,6 +74,38 @@ TEST_CASE("exact collectives work on every gossip graph") {
   }
 }
 
+TEST_CASE("goss_mix takes the rounds of a period in turn") {
+  constexpr int kRanks = 6;
+  for (const std::string& spec : graph_specs_for(kRanks)) {
+    INFO(spec);
+    const Topology topology = graph(spec, kRanks, {"auto", 3});
+    std::vector<std::vector<double>> expected{{0, 1, 2, 3, 4, 5}};
+    for (std::uint64_t round = 0; round < 2 * topology.period(); ++round) {
+      const Matrix matrix = mixing_matrix(topology, round);
+      std::vector<double> next(kRanks, 0);
+      for (std::size_t i = 0; i < kRanks; ++i) {
+        for (std::size_t j = 0; j < kRanks; ++j) next[i] += matrix[i][j] * expected.back()[j];
+      }
+      expected.push_back(next);
+    }
+    ThreadGroup group(kRanks);
+    run_ranks(kRanks, [&](int rank) {
+      const CommHandle comm = make_comm(group, rank, "transport=inproc seed=3 topology=" + spec);
+      const TensorHandle tensor = make_tensor(comm.get(), "w", {5}, "identity");
+      std::vector<float> data(5, static_cast<float>(rank));
+      for (std::size_t round = 1; round < expected.size(); ++round) {
+        ok(goss_mix(tensor.get(), data.data()), spec);
+        const double right = expected[round][static_cast<std::size_t>(rank)];
+        // A round rounds six weights and twelve results, of values up to 5.
+        const double allowed = static_cast<double>(round) * 18 * 5 * 0x1p-24;
+        for (const float value : data) {
+          expect(std::abs(value - right) <= allowed, "after round ", round, ": ", value, " instead of ", right);
+        }
+      }
+    });
+  }
+}
+
 TEST_CASE("weights= and seed= reach the graph, and all ranks must give the same") {
   ThreadGroup group(3);
   run_ranks(3, [&](int rank) {

@@ -10,14 +10,6 @@
 namespace gossamer::tools {
 namespace {
 
-std::vector<Place> places_of(const TopologyOptions& options) {
-  std::vector<Place> places(static_cast<std::size_t>(options.ranks));
-  for (std::size_t rank = 0; rank < places.size(); ++rank) {
-    places[rank].host = rank * static_cast<std::size_t>(options.hosts) / places.size();
-  }
-  return places;
-}
-
 /// One payload of one rank, from normal values.
 double payload_bytes(const TopologyOptions& options) {
   if (options.bytes != 0) return static_cast<double>(options.bytes);
@@ -69,6 +61,14 @@ void draw(const Topology& topology, const TopologyOptions& options) {
 }
 
 }  // namespace
+
+std::vector<Place> places_of(const TopologyOptions& options) {
+  std::vector<Place> places(static_cast<std::size_t>(options.ranks));
+  for (std::size_t rank = 0; rank < places.size(); ++rank) {
+    places[rank].host = rank * static_cast<std::size_t>(options.hosts) / places.size();
+  }
+  return places;
+}
 
 int run_topology(const TopologyOptions& options) {
   if (options.spec.empty() && options.compare.empty()) {

@@ -28,6 +28,9 @@ struct TopologyOptions {
   bool json = false;
 };
 
+/// Where the ranks of the question run.
+std::vector<Place> places_of(const TopologyOptions& options);
+
 /// One topology and what it comes to.
 struct TopologyRow {
   Topology topology;

@@ -4,6 +4,7 @@
 
 #include "tools/json.hpp"
 #include "tools/topology.hpp"
+#include "topology/automatic.hpp"
 
 namespace gossamer::tools {
 namespace {
@@ -118,6 +119,10 @@ void print_topology(const TopologyOptions& options, const Job& job, const Topolo
   std::printf("%s: %d ranks on %d %s, weights=%s, seed=%llu\n", row.topology.spec().c_str(), options.ranks,
               options.hosts, options.hosts == 1 ? "host" : "hosts", options.weights.c_str(),
               static_cast<unsigned long long>(options.seed));
+  if (row.topology.spec() == "auto") {
+    const AutomaticChoice choice = choose_automatically(places_of(options));
+    print_line("chosen", choice.spec + ": " + choice.reason);
+  }
   print_line("period", std::to_string(row.topology.period()) + (row.topology.period() == 1 ? " round" : " rounds"));
   print_line("mixing matrix", sums_of(row.topology));
   print_line("spectral gap", number("%.6g", diagnosis.spectral_gap));

@@ -10,6 +10,7 @@
   X(hypercube)                 \
   X(complete)                  \
   X(hierarchical)              \
+  X(automatic)                 \
   X(exponential)               \
   X(one_peer_exponential)      \
   X(base)                      \

@@ -17,6 +17,7 @@ constexpr std::array kKeys = {
 // Gilbert, "Random graphs", Ann. Math. Statist. 30, 1959; Erdős and Rényi, "On random graphs I", 1959.
 GossipGraph erdos_renyi(const Options& options, const Layout& layout) {
   const double asked = options.real("p", 0, 1);
+  if (layout.size == 1) return {};
   const auto size = static_cast<double>(layout.size);
   const double p = asked > 0 ? asked : std::min(1.0, 2 * std::log(size) / size);
   return draw_connected(layout, "a larger p= helps", [&](Draw& draw) {
@@ -29,7 +30,7 @@ GossipGraph erdos_renyi(const Options& options, const Layout& layout) {
       average(graph.rounds[0], all);
       return graph;
     }
-    for (Iterator edge(draw, layout.size, p), end; layout.size > 1 && edge != end; ++edge) {
+    for (Iterator edge(draw, layout.size, p), end; edge != end; ++edge) {
       link(graph.rounds[0], edge->first, edge->second);
     }
     return graph;

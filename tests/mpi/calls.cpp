@@ -128,6 +128,40 @@ void check_mix(const Setting& setting) {
   }
 }
 
+void check_push(const Setting& setting) {
+  constexpr std::size_t kCount = 100'003;
+  const TensorOf tensor(setting, "pushed", {kCount}, "identity");
+  const std::vector<float> start = values_of(setting.team.rank(), 6, kCount);
+  std::vector<float> model = start;
+  const auto pull = [&] {
+    int messages = -1;
+    ok(goss_pull(tensor.get(), model.data(), &messages), setting.name + ": goss_pull");
+    return messages;
+  };
+  for (int step = 0; step < 200; ++step) {
+    ok(goss_push(tensor.get(), model.data()), setting.name + ": goss_push");
+    pull();
+    std::this_thread::yield();
+  }
+  // Nothing is in flight when nobody has got anything for some time.
+  for (int quiet = 0; quiet < 10;) {
+    double got[] = {static_cast<double>(pull())};
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    setting.team.sum(got);
+    quiet = got[0] == 0 ? quiet + 1 : 0;
+  }
+  double weight = 0;
+  ok(goss_tensor_weight(tensor.get(), &weight), setting.name + ": goss_tensor_weight");
+  std::vector<double> missing(kCount);
+  for (std::size_t i = 0; i < kCount; ++i)
+    missing[i] = weight * static_cast<double>(model[i]) - static_cast<double>(start[i]);
+  double weights[] = {weight};
+  setting.team.sum(missing);
+  setting.team.sum(weights);
+  expect(std::abs(weights[0] - setting.team.size()) < 1e-11, setting.name, ": weights sum to ", weights[0]);
+  for (const double off : missing) expect(std::abs(off) < 1e-3, setting.name, ": a mass is off by ", off);
+}
+
 void check_barrier(const Setting& setting) {
   std::mt19937 random(17 + static_cast<unsigned>(setting.team.rank()));
   for (int round = 0; round < 5; ++round) {

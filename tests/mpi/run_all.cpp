@@ -21,20 +21,38 @@ void check(const Setting& setting, Extent extent) {
   check_many_in_flight(setting, extent == Extent::whole ? 100 : 20);
   check_broadcasts(setting, extent);
   check_mix(setting);
+  check_push(setting);
+}
+
+/// Graphs for gossip: their exact collectives are those of a ring.
+void check_gossip(const Setting& setting) {
+  check_barrier(setting);
+  check_mix(setting);
+  check_push(setting);
+}
+
+/// Runs `checks` on a communicator of this configuration.
+template <typename Checks>
+void with_communicator(Team& team, const std::string& config, const Checks& checks) {
+  goss_comm* comm = nullptr;
+  ok(team.connect(config.c_str(), &comm), config);
+  const auto start = std::chrono::steady_clock::now();
+  checks(Setting{team, comm, config + ", " + std::to_string(team.size()) + " ranks"});
+  goss_comm_destroy(comm);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (team.rank() == 0) std::printf("%6.2f s  %s\n", seconds, config.c_str());
 }
 
 void check_all(Team& team, Extent extent) {
   for (const std::string transport : {"ucx", "ucx:tls=tcp+self"}) {
+    const std::string config = "min_compress=0 transport=" + transport + " topology=";
     for (const std::string& topology : topologies_for(team.size())) {
-      const std::string config = "min_compress=0 transport=" + transport + " topology=" + topology;
-      goss_comm* comm = nullptr;
-      ok(team.connect(config.c_str(), &comm), config);
       const bool first = transport == "ucx" && topology == "ring";
-      const auto start = std::chrono::steady_clock::now();
-      check({team, comm, config + ", " + std::to_string(team.size()) + " ranks"}, first ? Extent::whole : extent);
-      goss_comm_destroy(comm);
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (team.rank() == 0) std::printf("%6.2f s  %s\n", seconds, config.c_str());
+      with_communicator(team, config + topology,
+                        [&](const Setting& setting) { check(setting, first ? Extent::whole : extent); });
+    }
+    for (const std::string graph : {"exponential", "base:k=1", "star"}) {
+      with_communicator(team, config + graph, check_gossip);
     }
   }
 }

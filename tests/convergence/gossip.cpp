@@ -78,7 +78,7 @@ struct Arguments {
   std::string curves;  ///< file; empty: none
 };
 
-/// How the accuracy grows with the bytes, for scripts/gossip_plot.py.
+/// How the accuracy grows with the bytes, for scripts/gossip_plot.sh.
 void write_curves(const std::string& path, Laboratory& laboratory) {
   std::ofstream out(path);
   out << "mixing\ttopology\tcodec\tkilobytes\tmean\tworst\n";

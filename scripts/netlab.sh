@@ -107,6 +107,27 @@ mpirun() {
   MPIR_CVAR_NOLOCAL=1 mpirun.mpich -n "$count" "$here/netlab.sh" -l "$lab" enter-pmi -- "$@"
 }
 
+# Open MPI's mpirun starts its daemons by what it takes for a remote shell. It has to be on a network with them: on the
+# first host. Daemons that go to the background would take their host with them.
+openmpi() {
+  local count=$1 hosts
+  shift
+  command -v mpirun.openmpi >/dev/null || die "openmpi needs mpirun.openmpi (Debian: openmpi-bin)" 77
+  require_hosts "$count"
+  hosts=$(seq -s , -f "${MASTER_ADDR%.*}.%g" "$count")
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
+  enter 0 mpirun.openmpi --mca plm_rsh_agent "$here/netlab.sh -l $lab rsh" --leave-session-attached --mca plm_rsh_no_tree_spawn 1 \
+    --mca oob_tcp_if_include eth0 --mca btl_tcp_if_include eth0 --mca pml ob1 --mca btl self,tcp \
+    --host "$hosts" -n "$count" "$@"
+}
+
+# HOST CMD…, as Open MPI calls a remote shell.
+rsh() {
+  local address=$1
+  shift
+  enter $((${address##*.} - 1)) sh -c "$*"
+}
+
 status() {
   local name
   [ -n "$(namespaces)" ] || { echo "lab $lab is down"; return; }
@@ -144,8 +165,9 @@ require_tools
 
 case $command in
   up) [ $# -ge 1 ] || usage; up "$1" "${2:-1gbit}" ;;
-  run|mpirun) if [ $# -lt 3 ] || [ "$2" != -- ]; then usage; fi; $command "$1" "${@:3}" ;;
+  run|mpirun|openmpi) if [ $# -lt 3 ] || [ "$2" != -- ]; then usage; fi; $command "$1" "${@:3}" ;;
   enter-pmi) [ "${1:-}" = -- ] || usage; enter "$PMI_RANK" "${@:2}" ;;
+  rsh) [ $# -ge 2 ] || usage; rsh "$@" ;;
   measure) run "$(host_count)" python3 "$here/netlab_measure.py" ;;
   status) status ;;
   down) down ;;

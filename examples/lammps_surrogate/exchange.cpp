@@ -24,7 +24,8 @@ TensorHandle make_tensor(const Ranks& ranks, const std::string& name, goss_dtype
 // ---- The training loop's use of Gossamer
 // -----------------------------------------------------------------------------
 
-GradientExchange::GradientExchange(Ranks& ranks, const std::string& name, const std::string& codec, const Mlp& model) {
+GradientExchange::GradientExchange(Ranks& ranks, const std::string& name, const std::string& spec, const Mlp& model) {
+  const std::string codec = without_prefix(spec);
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
     const auto outputs = static_cast<std::size_t>(model.layers()[l].weight.rows());
     const auto inputs = static_cast<std::size_t>(model.layers()[l].weight.cols());
@@ -45,6 +46,12 @@ void GradientExchange::start(int layer, Layer& gradient) {
   LayerTensors& on = layers_[static_cast<std::size_t>(layer)];
   check(goss_iallreduce(on.weight.get(), gradient.weight.data(), GOSS_MEAN, &on.pending[0]), "gradient of weights");
   check(goss_iallreduce(on.bias.get(), gradient.bias.data(), GOSS_MEAN, &on.pending[1]), "gradient of biases");
+}
+
+void GradientExchange::mix(int layer, Layer& parameters) {
+  LayerTensors& on = layers_[static_cast<std::size_t>(layer)];
+  check(goss_imix(on.weight.get(), parameters.weight.data(), &on.pending[0]), "mixing of weights");
+  check(goss_imix(on.bias.get(), parameters.bias.data(), &on.pending[1]), "mixing of biases");
 }
 
 void GradientExchange::finish(int layer) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "errors.hpp"
@@ -41,16 +42,30 @@ struct Traffic {
   double wait_seconds = 0;   ///< training stood still in goss_wait
 };
 
-/// Averages the gradients of one model over the ranks, layer by layer, with one codec.
+/// Written before a codec: models are mixed with the neighbours', by the communicator's mixing=, instead of gradients
+/// averaged over all ranks.
+inline constexpr std::string_view mix_prefix = "mix+";
+[[nodiscard]] inline bool mixes(std::string_view codec) {
+  return codec.starts_with(mix_prefix);
+}
+[[nodiscard]] inline std::string without_prefix(const std::string& codec) {
+  return mixes(codec) ? codec.substr(mix_prefix.size()) : codec;
+}
+
+/// Averages the gradients of one model over the ranks, or mixes the model with the neighbours', layer by layer, with
+/// one codec.
 class GradientExchange {
  public:
-  /// Registers two tensors per layer. `name` tells models apart that train side by side.
-  GradientExchange(Ranks& ranks, const std::string& name, const std::string& codec, const Mlp& model);
+  /// Registers two tensors per layer. `spec`: a codec, perhaps with the prefix. `name` tells models apart that train
+  /// side by side.
+  GradientExchange(Ranks& ranks, const std::string& name, const std::string& spec, const Mlp& model);
 
   /// The model of rank 0 to all ranks.
   void broadcast(Mlp& model);
   /// Starts averaging a layer's gradient in place; it belongs to the exchange until finish(layer).
   void start(int layer, Layer& gradient);
+  /// Starts mixing a layer in place; it belongs to the exchange until finish(layer).
+  void mix(int layer, Layer& parameters);
   void finish(int layer);
 
   [[nodiscard]] Traffic traffic() const;

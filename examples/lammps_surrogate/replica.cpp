@@ -74,8 +74,12 @@ double Replica::step(const Samples& batch, double weight) {
   model_.backward(output_gradient, gradients_, [this, number](int layer) {
     Layer& gradient = gradients_[static_cast<std::size_t>(layer)];
     if (recorder_) recorder_->layer(number, layer, gradient);
-    exchange_.start(layer, gradient);
+    if (!mixes(codec_)) exchange_.start(layer, gradient);
   });
+  if (mixes(codec_)) {
+    mix();
+    return error.cast<double>().squaredNorm();
+  }
   // … and is applied while the exchange of those goes on.
   for (int layer = static_cast<int>(gradients_.size()) - 1; layer >= 0; --layer) {
     const auto at = static_cast<std::size_t>(layer);
@@ -83,6 +87,16 @@ double Replica::step(const Samples& batch, double weight) {
     adam_.update(layer, model_.layers()[at], gradients_[at]);
   }
   return error.cast<double>().squaredNorm();
+}
+
+void Replica::mix() {
+  const auto layers = static_cast<int>(gradients_.size());
+  for (int layer = 0; layer < layers; ++layer) {
+    const auto at = static_cast<std::size_t>(layer);
+    adam_.update(layer, model_.layers()[at], gradients_[at]);
+    exchange_.mix(layer, model_.layers()[at]);
+  }
+  for (int layer = 0; layer < layers; ++layer) exchange_.finish(layer);
 }
 
 double Replica::test(const Samples& samples) {

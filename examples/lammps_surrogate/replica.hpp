@@ -61,6 +61,8 @@ class Replica {
     return static_cast<std::int64_t>(settings_.epochs) * settings_.steps_per_epoch;
   }
   double step(const Samples& batch, double weight);
+  /// A step by this rank's own gradients, and a round of gossip.
+  void mix();
 
   Ranks& ranks_;
   TrainingSettings settings_;

@@ -43,7 +43,7 @@ class Choco : public CompressingMixer, public Negotiator {
       model += static_cast<double>(estimate_[i]) * static_cast<double>(estimate_[i]);
       if (applied()) x[i] = moved(x[i], gamma * difference);
     }
-    step_.watch(disagreement, model);
+    step_.watch(disagreement, model, x);
   }
 
   [[nodiscard]] std::optional<float> proposal() override { return step_.proposal(); }
@@ -58,6 +58,7 @@ class Choco : public CompressingMixer, public Negotiator {
  private:
   void compose() override {
     const std::span<const float> x = values();
+    step_.arrive(x);
     for (std::size_t i = 0; i < x.size(); ++i) vector()[i] = mass(x[i]) - estimate_[i];
   }
   void said(const Said& own) override {

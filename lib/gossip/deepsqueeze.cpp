@@ -38,7 +38,7 @@ class DeepSqueeze final : public CompressingMixer, public Negotiator {
       model += static_cast<double>(vector()[i]) * static_cast<double>(vector()[i]);
       if (applied()) x[i] += eta * change_[i];
     }
-    step_.watch(disagreement, model);
+    step_.watch(disagreement, model, x);
   }
   [[nodiscard]] std::optional<float> proposal() override { return step_.proposal(); }
   void settle(std::span<const float> proposals) override { step_.settle(proposals); }
@@ -47,6 +47,7 @@ class DeepSqueeze final : public CompressingMixer, public Negotiator {
   void prepare() override { std::ranges::fill(change_, 0.0F); }
   void compose() override {
     const std::span<const float> x = values();
+    step_.arrive(x);
     for (std::size_t i = 0; i < x.size(); ++i) vector()[i] = x[i] + error_[i];
   }
   void said(const Said& own) override {

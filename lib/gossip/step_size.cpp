@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint32_t kShortestWindow = 8;
 constexpr float kLeastContraction = 1e-6F;
-constexpr double kGrowth = 4;         // of the squared disagreement within a window
+constexpr float kLossless = 0.999F;   // a contraction as good as none
+constexpr double kGrowth = 2;         // of the disagreement within a window, beyond what callers have added
 constexpr double kNoticeable = 1e-4;  // of the model's squared norm: below, it may as well be rounding
 
 }  // namespace
@@ -41,7 +42,7 @@ void StepSize::settle(std::span<const float> proposals) noexcept {
   }
   if (least > 1) return;  // all models are zero, and equal
   Memory memory = memory_.get();
-  memory.gamma = least > 0.999F ? 1.0F : least / 2;
+  memory.gamma = least > kLossless ? 1.0F : least / 2;
   memory_.set(memory);
 }
 
@@ -57,28 +58,45 @@ void StepSize::hear(std::span<const Note> notes) noexcept {
   memory_.set(memory);
 }
 
-void StepSize::watch(double disagreement, double model) noexcept {
+void StepSize::arrive(std::span<const float> model) noexcept {
+  if (fixed_ > 0 || !agreed()) return;
+  Memory memory = memory_.get();
+  const double squared = memory.model.squared_distance(LengthSketch(model));
+  if (!std::isfinite(squared)) return;
+  memory.drift += squared;
+  memory_.set(memory);
+}
+
+bool StepSize::too_long(const Memory& memory, double disagreement, double squared) const noexcept {
+  const double start = std::sqrt(memory.start) + std::sqrt(window_ * memory.drift);
+  const bool diverges = disagreement > kGrowth * kGrowth * start * start && disagreement > kNoticeable * squared;
+  const bool unkept = memory.explained < std::min(memory.gamma, kLossless) * memory.input;
+  // In the long run as much comes out as goes in. What callers put in does not depend on γ.
+  return diverges || (unkept && memory.explained > kGrowth * memory.drift);
+}
+
+void StepSize::watch(double disagreement, double squared, std::span<const float> model) noexcept {
   const double input = std::exchange(input_, 0.0);
   const double explained = std::exchange(explained_, 0.0);
   if (fixed_ > 0) return;
   Memory memory = memory_.get();
+  memory.model = LengthSketch(model);
   if (memory.round == 0) memory.start = disagreement;
   // Differences that are rounding errors of the model say nothing of the codec.
-  if (input > kNoticeable * model) {
+  if (input > kNoticeable * squared) {
     memory.input += input;
     memory.explained += explained;
   }
   if (++memory.round == window_) {
-    const bool diverges = disagreement > kGrowth * memory.start && disagreement > kNoticeable * model;
     if (memory.grew != 0) {
       memory.gamma /= 2;
       memory.halvings += 1;
     }
-    const bool too_long = memory.explained < static_cast<double>(memory.gamma) * memory.input;
-    memory.grew = diverges || too_long ? 1 : 0;
+    memory.grew = too_long(memory, disagreement, squared) ? 1 : 0;
     memory.round = 0;
     memory.input = 0;
     memory.explained = 0;
+    memory.drift = 0;
   }
   memory_.set(memory);
 }

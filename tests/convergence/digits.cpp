@@ -8,13 +8,11 @@
 #include "gossamer/gossamer.h"
 #include "lib/base/error.hpp"
 #include "tests/convergence/report.hpp"
+#include "tests/convergence/statistics.hpp"
 
 /// Whether models learn under every codec of the library as they do without compression. See docs/convergence.md.
 namespace gossamer::convergence {
 namespace {
-
-constexpr const char* kData = "/usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz";
-constexpr int kSkipped = 77;
 
 struct Arguments {
   bool markdown = false;
@@ -120,9 +118,9 @@ int run(const Arguments& arguments) {
     if (wanted) chosen.push_back(&method);
   }
   if (!complaints.empty()) return report(complaints);
-  const auto digits = load_digits(kData, kRanks);
+  const auto digits = load_digits(kDigitsFile, kRanks);
   if (!digits) {
-    std::printf("skipped: %s is missing; Debian's package python3-sklearn has it\n", kData);
+    std::printf("skipped: %s is missing; Debian's package python3-sklearn has it\n", kDigitsFile);
     return kSkipped;
   }
   const std::vector<Result> results = run(chosen, *digits);

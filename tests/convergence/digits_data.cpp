@@ -1,11 +1,14 @@
 #include "tests/convergence/digits_data.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace gossamer::convergence {
 namespace {
@@ -64,6 +67,24 @@ std::optional<Digits> load_digits(const std::string& path, int ranks) {
     throw std::runtime_error(path + " holds " + std::to_string(images) + " images; expected " + std::to_string(kCount));
   }
   return digits;
+}
+
+Digits sorted_by_digit(const Digits& digits) {
+  std::vector<std::pair<const Images*, Eigen::Index>> places;
+  for (const Images& shard : digits.shards) {
+    for (Eigen::Index i = 0; i < shard.count(); ++i) places.emplace_back(&shard, i);
+  }
+  const auto label = [](const auto& place) { return place.first->labels[static_cast<std::size_t>(place.second)]; };
+  std::ranges::stable_sort(places, {}, label);
+  Digits sorted{.shards = digits.shards, .test = digits.test};
+  std::size_t next = 0;
+  for (Images& shard : sorted.shards) {
+    for (Eigen::Index i = 0; i < shard.count(); ++i, ++next) {
+      shard.pixels.col(i) = places[next].first->pixels.col(places[next].second);
+      shard.labels[static_cast<std::size_t>(i)] = label(places[next]);
+    }
+  }
+  return sorted;
 }
 
 }  // namespace gossamer::convergence

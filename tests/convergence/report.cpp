@@ -1,19 +1,11 @@
 #include "tests/convergence/report.hpp"
 
-#include <cmath>
 #include <cstdio>
-#include <numeric>
+
+#include "tests/convergence/statistics.hpp"
 
 namespace gossamer::convergence {
 namespace {
-
-/// Standard deviation of one seed's result.
-double spread(const std::vector<double>& values) {
-  const double centre = mean(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - centre) * (value - centre);
-  return std::sqrt(squares / static_cast<double>(values.size() - 1));
-}
 
 const char* word(Momentum momentum) {
   constexpr const char* kWords[] = {"none", "optimiser", "codec"};
@@ -43,10 +35,6 @@ void print_text(const Result& result) {
 }
 
 }  // namespace
-
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
 
 void print(const std::vector<Result>& results, bool markdown) {
   if (markdown) {

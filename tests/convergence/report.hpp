@@ -16,8 +16,6 @@ struct Result {
   double gap = 0;    ///< accuracy below dense SGD of the same kind, in points; negative: better
 };
 
-double mean(const std::vector<double>& values);
-
 /// The table, as text or as Markdown.
 void print(const std::vector<Result>& results, bool markdown);
 

@@ -1,9 +1,6 @@
 #include "tests/convergence/training.hpp"
 
-#include <algorithm>
-#include <numeric>
-#include <random>
-
+#include "tests/convergence/batches.hpp"
 #include "tests/convergence/network.hpp"
 #include "tests/world.hpp"
 
@@ -28,17 +25,12 @@ class Trainee {
  public:
   Trainee(goss_comm* comm, const Recipe& recipe, const Images& shard, std::uint32_t seed)
       : recipe_(recipe),
-        shard_(shard),
         network_(kWidths, seed),
         gradient_(zeros_like(network_.layers())),
         velocity_(gradient_),
-        random_(1000 * seed + static_cast<std::uint32_t>(goss_comm_rank(comm))),
-        order_(static_cast<std::size_t>(shard.count())),
-        batch_(shard.pixels.rows(), kBatch),
-        labels_(kBatch),
+        batches_(shard, kBatch, 1000 * seed + static_cast<std::uint32_t>(goss_comm_rank(comm))),
         sign_(goss_comm_rank(comm) < recipe.inverted ? -1.0F : 1.0F),
         tell_moments_(recipe.codec.starts_with("variance")) {
-    std::iota(order_.begin(), order_.end(), 0);
     for (const Layer& layer : network_.layers()) {
       const auto outputs = static_cast<std::size_t>(layer.weight.rows());
       const auto inputs = static_cast<std::size_t>(layer.weight.cols());
@@ -48,15 +40,11 @@ class Trainee {
     }
   }
 
-  void shuffle() { std::shuffle(order_.begin(), order_.end(), random_); }
+  void shuffle() { batches_.shuffle(); }
   /// Computes the gradient of batch number `batch` of the epoch and starts to average it.
   void start(int batch) {
-    for (int i = 0; i < kBatch; ++i) {
-      const int image = order_[static_cast<std::size_t>(batch * kBatch + i)];
-      batch_.col(i) = shard_.pixels.col(image);
-      labels_[static_cast<std::size_t>(i)] = shard_.labels[static_cast<std::size_t>(image)];
-    }
-    network_.backpropagate(batch_, labels_, gradient_);
+    batches_.draw(batch);
+    network_.backpropagate(batches_.pixels(), batches_.labels(), gradient_);
     for (std::size_t l = gradient_.size(); l-- > 0;) {
       if (compressed(l)) gradient_[l].weight *= sign_;
       Exchange& on = exchanges_[l];
@@ -102,13 +90,9 @@ class Trainee {
   }
 
   const Recipe& recipe_;
-  const Images& shard_;
   Network network_;
   Layers gradient_, velocity_;
-  std::mt19937 random_;
-  std::vector<int> order_;
-  Eigen::MatrixXf batch_;
-  std::vector<int> labels_;
+  Batches batches_;
   std::vector<Exchange> exchanges_;
   float sign_;
   bool tell_moments_;
@@ -126,12 +110,6 @@ void run(std::vector<Trainee>& trainees, int epochs, int batches) {
   }
 }
 
-int batches_of(const Digits& digits) {
-  Eigen::Index fewest = digits.shards.front().count();
-  for (const Images& shard : digits.shards) fewest = std::min(fewest, shard.count());
-  return static_cast<int>(fewest / kBatch);
-}
-
 }  // namespace
 
 Outcome train(const Recipe& recipe, const Digits& digits) {
@@ -143,7 +121,7 @@ Outcome train(const Recipe& recipe, const Digits& digits) {
     for (const std::uint32_t seed : kSeeds) {
       trainees.emplace_back(comm.get(), recipe, digits.shards[static_cast<std::size_t>(rank)], seed);
     }
-    run(trainees, recipe.epochs, batches_of(digits));
+    run(trainees, recipe.epochs, batches_of(digits, kBatch));
     Outcome& outcome = outcomes[static_cast<std::size_t>(rank)];
     for (Trainee& each : trainees) {
       outcome.accuracy.push_back(100 * each.accuracy(digits.test));

@@ -38,7 +38,7 @@ std::string Communicator::describe() const {
     if (slot->destroyed) continue;
     text += sentence("tensor '", slot->tensor->name(), "': ", slot->tensor->shape().count(), " ",
                      name_of(slot->tensor->shape().dtype), ", codec ", slot->tensor->codec_spec(), ", ",
-                     slot->tensor->memory_bytes(), " bytes held\n");
+                     slot->memory_bytes, " bytes held", slot->gossip.empty() ? "" : ", ", slot->gossip, "\n");
   }
   return text;
 }
@@ -107,6 +107,8 @@ void Communicator::collect(TensorSlot& slot) {
   {
     std::lock_guard lock(mutex_);
     slot.totals = slot.tensor->totals();
+    slot.memory_bytes = slot.tensor->memory_bytes();
+    slot.gossip = slot.tensor->describe_gossip();
     slot.requested = false;
   }
   if (status != Status::ok) throw Error(status, sentence);
@@ -245,7 +247,9 @@ TensorSlot& Communicator::create_tensor(std::string name, Shape shape, std::stri
   std::lock_guard lock(mutex_);
   ModelGroupMember* member = config_.whole_model ? join_model(name, shape, choice) : nullptr;
   slot->tensor = std::make_unique<Tensor>(world(), std::move(name), std::move(shape), std::move(choice));
+  slot->tensor->set_generation(generations_[Tensor::id_of(slot->tensor->name())]++);
   if (member != nullptr) slot->tensor->join({models_.at(spec).get(), member}, spec);
+  slot->memory_bytes = slot->tensor->memory_bytes();
   names_.emplace(Tensor::id_of(slot->tensor->name()), slot->tensor->name());
   tensors_.push_back(std::move(slot));
   return *tensors_.back();

@@ -30,7 +30,9 @@ struct TensorSlot {
   bool destroyed = false;  ///< kept only because a failed call's messages may still arrive
   const char* operation = "";
   Clock::time_point started;
-  TensorTotals totals;  ///< of the calls collected so far
+  TensorTotals totals;           ///< of the calls collected so far
+  std::size_t memory_bytes = 0;  ///< after the last of them
+  std::string gossip;            ///< what the gossip method said of itself then
 };
 
 /// A set of ranks with a topology, an endpoint and an engine. Every member function may be called by any thread; throws
@@ -96,8 +98,9 @@ class Communicator {
   std::unique_ptr<Lifelines> lifelines_;
   std::unique_ptr<Trace> trace_;
 
-  mutable std::mutex mutex_;                                   // guards the four below
+  mutable std::mutex mutex_;                                   // guards the five below
   std::map<std::uint32_t, std::string> names_;                 // by tensor id
+  std::map<std::uint32_t, std::uint64_t> generations_;         // registrations so far, by tensor id
   std::map<std::string, std::unique_ptr<ModelGroup>> models_;  // by codec spec, under granularity=model
   std::vector<std::unique_ptr<TensorSlot>> tensors_;
   TensorTotals past_;  // of tensors destroyed and of barriers

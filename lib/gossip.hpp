@@ -13,7 +13,7 @@ namespace gossamer {
 struct Tensor::Gossip {
   Gossip(const World& world, const Shape& shape, const std::string& codec)
       : entry(find_mixing(world.gossip.mixing)),
-        method(static_cast<std::uint32_t>(fnv1a(world.gossip.mixing.data(), world.gossip.mixing.size()))),
+        method(method_of(world)),
         mixer(make_mixer(world.gossip.mixing, {shape, codec, world.topology, world.rank})),
         negotiator(dynamic_cast<Negotiator*>(mixer.get())),
         outer(make_outer(world.gossip.outer, shape.count(), world.size)),
@@ -34,8 +34,16 @@ struct Tensor::Gossip {
     return bytes;
   }
 
+  /// Of the method, the graph and the outer optimiser: what one remembers is of no use to another.
+  static std::uint32_t method_of(const World& world) noexcept {
+    const std::uint64_t parts[] = {fnv1a(world.gossip.mixing.data(), world.gossip.mixing.size()),
+                                   fnv1a(world.gossip.outer.data(), world.gossip.outer.size()),
+                                   world.topology.fingerprint(), static_cast<std::uint64_t>(world.size)};
+    return static_cast<std::uint32_t>(fnv1a(reinterpret_cast<const char*>(parts), sizeof parts));
+  }
+
   const MixingEntry& entry;
-  std::uint32_t method;          // hash of the spec
+  std::uint32_t method;
   std::unique_ptr<Mixer> mixer;  // null if the method has none
   Negotiator* negotiator;        // the mixer, if it is one
   std::unique_ptr<OuterOptimiser> outer;

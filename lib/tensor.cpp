@@ -102,11 +102,22 @@ void Tensor::prepare_mailbox() {
          "; goss_push and goss_pull take uncompressed tensors: register it with codec identity");
   }
   expect_stochastic("goss_push", Stochastic::columns, world_.topology);
-  mailbox_ = std::make_unique<Mailbox>(world_.engine, world_.topology, world_.rank, id_of(name()), shape_);
+  if (find_mixing(world_.gossip.mixing).needs == Stochastic::columns) {
+    fail(Status::unsupported, "mixing=", world_.gossip.mixing,
+         " has weights of its own; goss_push and goss_pull go with another mixing=");
+  }
+  const std::uint64_t number = 2 * (generation_ % 31);  // of 64 call numbers; rounds are told apart by their phase
+  const Mailbox::Tags tags{Tag::of_call(id_of(name()), number), Tag::of_call(id_of(name()), number + 1)};
+  mailbox_ = std::make_unique<Mailbox>(world_.engine, world_.topology, world_.rank, tags, shape_);
+}
+
+std::string Tensor::describe_gossip() const {
+  if (!gossip_ || gossip_->negotiator == nullptr) return "";
+  return sentence("mixing=", world_.gossip.mixing, ", ", gossip_->negotiator->describe());
 }
 
 double Tensor::weight() const noexcept {
-  if (mailbox_) return mailbox_->weight();
+  if (mailbox_) return mailbox_->account().weight;
   const auto* weighted = gossip_ ? dynamic_cast<const Weighted*>(gossip_->mixer.get()) : nullptr;
   return weighted != nullptr ? weighted->weight() : 1;
 }

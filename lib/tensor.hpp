@@ -66,6 +66,9 @@ class Tensor {
   [[nodiscard]] bool has_mailbox() const noexcept { return mailbox_ != nullptr; }
   /// Before the first call: tells tensors of one name apart, which ranks so refuse to exchange with each other.
   void set_identity(std::uint32_t identity) noexcept { identity_ = identity; }
+  /// Before the first call: how many tensors of this name there have been before, so that nobody mistakes their
+  /// messages.
+  void set_generation(std::uint64_t generation) noexcept { generation_ = generation; }
 
   /// The tensor's id in message tags.
   static std::uint32_t id_of(std::string_view name) noexcept;
@@ -92,6 +95,8 @@ class Tensor {
   void trace(Trace& trace, const char* operation, Clock::time_point start) const {
     trace.call(operation, call_, start);
   }
+  /// What the gossip method has to say of itself, empty if nothing.
+  [[nodiscard]] std::string describe_gossip() const;
   /// Bytes of slots, staging and residual.
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
@@ -152,6 +157,7 @@ class Tensor {
   std::uint64_t mixes_ = 0;          // calls of mix() among them,
   std::uint64_t gossip_rounds_ = 0;  // and those with an exchange: numbers the graphs of a topology that changes
   std::uint32_t identity_ = 0;
+  std::uint64_t generation_ = 0;
   Membership membership_;
   TensorTotals totals_;
 };

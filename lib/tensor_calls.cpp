@@ -269,6 +269,11 @@ struct Tensor::Calls {
     if (const std::optional<int> culprit = gossip.slots->refused_by()) {
       fail(Status::numeric, "the input of rank ", *culprit, " to '", self.name(), "' has NaN or Inf");
     }
+    if (!may_pass &&
+        !kernels::all_finite(gossip.entry.in_own_type ? self.shape_.dtype : DType::float32,
+                             {values, gossip.entry.in_own_type ? bytes.size() : 4 * self.shape_.count()})) {
+      fail(Status::corrupt, "the neighbours' messages made a model of '", self.name(), "' with NaN or Inf");
+    }
     if (staged) stage_out(self.shape_.dtype, gossip.staged, {data, self.shape_.bytes()});
   }
 
@@ -290,18 +295,23 @@ struct Tensor::Calls {
     self.world_.engine.hold();
   }
 
+  static void expect_finite(const Tensor& self, Bytes model) {
+    if (!self.world_.nonfinite_is_error || kernels::all_finite(self.shape_.dtype, model)) return;
+    fail(Status::numeric, "the input of rank ", self.world_.rank, " to '", self.name(), "' has NaN or Inf");
+  }
+
   static Task push(Call& call, Tensor& self, std::byte* data) {
     const Bytes model(data, self.shape_.bytes());
     co_await open_mailbox(call, self);
-    if (self.world_.nonfinite_is_error && !kernels::all_finite(self.shape_.dtype, model)) {
-      fail(Status::numeric, "the input of rank ", self.world_.rank, " to '", self.name(), "' has NaN or Inf");
-    }
+    expect_finite(self, model);
     co_await Mailbox::push(call, *self.mailbox_, model);
   }
 
   static Task pull(Call& call, Tensor& self, std::byte* data, int& messages) {
     co_await open_mailbox(call, self);
-    co_await Mailbox::pull(call, *self.mailbox_, {data, self.shape_.bytes()}, messages);
+    const MutableBytes model(data, self.shape_.bytes());
+    expect_finite(self, model);  // or what has arrived would be lost in it
+    co_await Mailbox::pull(call, *self.mailbox_, model, messages);
   }
 
   static Task close_mailbox(Call& call, Tensor& self) {

@@ -4,6 +4,7 @@
 
 #include "compress/kernels.hpp"
 #include "lib/gossip.hpp"
+#include "lib/gossip/mailbox.hpp"
 #include "lib/model_group.hpp"
 #include "lib/tensor.hpp"
 
@@ -11,7 +12,7 @@ namespace gossamer {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x32525354'53534f47ULL;  // "GOSSTSR2"
-constexpr std::size_t kSavedWords = 10;                   // besides the floats
+constexpr std::size_t kSavedWords = 12;                   // besides the floats
 
 std::uint64_t hash_of(Bytes bytes) noexcept {
   return fnv1a(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -100,6 +101,7 @@ void Tensor::save(MutableBytes out) {
   writer.put(mine.calls);
   writer.put(mixes_);
   writer.put(gossip_rounds_);
+  writer.put(mailbox_ ? mailbox_->account() : Mailbox::Account());
   writer.put<std::uint64_t>(mine.residual.size());
   writer.put<std::uint64_t>(mine.state.size());
   writer.put<std::uint64_t>(floats_in(gossip));
@@ -128,22 +130,26 @@ void Tensor::load(Bytes in) {
   const auto calls = reader.get<std::uint64_t>();
   const auto mixes = reader.get<std::uint64_t>();
   const auto rounds = reader.get<std::uint64_t>();
+  const auto account = reader.get<Mailbox::Account>();
   const auto residual_count = reader.get<std::uint64_t>();
   const auto state_count = reader.get<std::uint64_t>();
   const auto gossip_count = reader.get<std::uint64_t>();
   const auto method = reader.get<std::uint64_t>();
   whole(residual_count == mine.residual.size() && state_count == mine.state.size());
-  if (gossip_count == 0) gossip_.reset();  // as it was when this was saved
+  if (gossip_count == 0 && !world_.engine.failure()) gossip_.reset();  // as it was when this was saved
   if (gossip_count > 0) prepare_gossip();
   if (gossip_count > 0 && gossip_->method != method) {
     fail(Status::mismatch, "the saved state of '", name(),
-         "' is of another gossip method than mixing=", world_.gossip.mixing);
+         "' is of another gossip method, outer optimiser or graph than mixing=", world_.gossip.mixing,
+         " outer=", world_.gossip.outer, " on ", world_.topology.spec());
   }
   const std::vector<std::span<float>> gossip = kept_by_gossip();
   whole(gossip_count == floats_in(gossip) && in.size() == saved_bytes());
   mine.calls = calls;
   mixes_ = mixes;
   gossip_rounds_ = rounds;
+  if (account.pushes > 0 || account.weight != 1) prepare_mailbox();
+  if (mailbox_) mailbox_->restore(account);
   for (const std::span<float> each : {mine.residual, mine.state}) read_floats(reader, each);
   for (const std::span<float> each : gossip) read_floats(reader, each);
 }
@@ -155,7 +161,8 @@ void Tensor::reset() {
   if (mine.resets_codec) mine.codec.reset();
   mixes_ = 0;
   gossip_rounds_ = 0;
-  gossip_.reset();
+  if (mailbox_) mailbox_->restore({});
+  if (!world_.engine.failure()) gossip_.reset();  // or messages may still arrive
 }
 
 }  // namespace gossamer

@@ -370,6 +370,35 @@ TEST_CASE("push-sum is exact on graphs where an average is biased; its weights s
   CHECK(distance(models, mean_of(starts(kRanks))) < 1e-7);
 }
 
+TEST_CASE("what one graph or optimiser has left behind is refused under another; the step size is told") {
+  std::vector<std::vector<char>> saved(4);
+  ThreadGroup group(4);
+  run_ranks(4, [&](int rank) {
+    const std::string mixing = "transport=inproc min_compress=0 mixing=choco ";
+    {
+      const CommHandle comm = make_comm(group, rank, mixing);
+      const TensorHandle tensor = make_tensor(comm.get(), "w", {kRows, kColumns}, "int8");
+      std::vector<float> model = start_of(rank);
+      for (int round = 0; round < 3; ++round) ok(goss_mix(tensor.get(), model.data()), "mix");
+      expect(describe(comm.get()).find("step size 1, halved 0 times") != std::string::npos, describe(comm.get()));
+      std::size_t bytes = 0;
+      ok(goss_tensor_save(tensor.get(), nullptr, 0, &bytes), "save");
+      saved[static_cast<std::size_t>(rank)].resize(bytes);
+      ok(goss_tensor_save(tensor.get(), saved[static_cast<std::size_t>(rank)].data(), bytes, &bytes), "save");
+      group.barrier();
+    }
+    for (const std::string other : {"topology=exponential", "outer=slowmo", "mixing=dcd"}) {
+      const bool method = other.starts_with("mixing");
+      const CommHandle comm =
+          make_comm(group, rank, method ? "transport=inproc min_compress=0 " + other : mixing + other);
+      const TensorHandle tensor = make_tensor(comm.get(), "w", {kRows, kColumns}, "int8");
+      const std::vector<char>& mine = saved[static_cast<std::size_t>(rank)];
+      fails(goss_tensor_load(tensor.get(), mine.data(), mine.size()), GOSS_ERR_MISMATCH, {"'w'", "gossip"}, other);
+      group.barrier();
+    }
+  });
+}
+
 TEST_CASE("weights that do not suit the method, and graphs that do not stay, are refused") {
   ThreadGroup group(4);
   run_ranks(4, [&](int rank) {

@@ -204,6 +204,33 @@ TEST_CASE("a slow rank does not slow the others: they do their steps while it do
   CHECK(slow_steps < kSteps / 2);
 }
 
+TEST_CASE(
+    "a tensor that takes another's name does not get its letters; weights are saved, and a reset is a new start") {
+  ThreadGroup group(2);
+  run_ranks(2, [&](int rank) {
+    const CommHandle comm = make_comm(group, rank, "transport=inproc");
+    TensorHandle tensor = make_tensor(comm.get(), "w", {4}, "identity");
+    std::vector<float> model(4, 100.0F + static_cast<float>(rank));
+    push(tensor.get(), model);
+    expect(weight_of(tensor.get()) == 0.5, "after a push the weight is ", weight_of(tensor.get()));
+    std::size_t bytes = 0;
+    ok(goss_tensor_save(tensor.get(), nullptr, 0, &bytes), "save");
+    std::vector<char> saved(bytes);
+    ok(goss_tensor_save(tensor.get(), saved.data(), bytes, &bytes), "save");
+    group.barrier();
+    tensor.reset();
+    tensor = make_tensor(comm.get(), "w", {4}, "identity");
+    model.assign(4, 1.0F);
+    group.barrier();
+    expect(pull(tensor.get(), model) == 0 && model[0] == 1, "a letter to the tensor before came: ", model[0]);
+    ok(goss_tensor_load(tensor.get(), saved.data(), bytes), "load");
+    expect(weight_of(tensor.get()) == 0.5, "the weight saved was 0.5, loaded ", weight_of(tensor.get()));
+    ok(goss_tensor_reset(tensor.get()), "reset");
+    expect(weight_of(tensor.get()) == 1, "the weight after a reset is ", weight_of(tensor.get()));
+    group.barrier();
+  });
+}
+
 TEST_CASE("other types; NaN, codecs and graphs that do not do; calls after each other") {
   ThreadGroup group(3);
   run_ranks(3, [&](int rank) {
@@ -220,6 +247,7 @@ TEST_CASE("other types; NaN, codecs and graphs that do not do; calls after each 
     const TensorHandle tensor = make_tensor(comm.get(), "w", {2}, "identity");
     std::vector<float> model = {1, std::numeric_limits<float>::quiet_NaN()};
     fails(goss_push(tensor.get(), model.data()), GOSS_ERR_NUMERIC, {"'w'", sentence("rank ", rank)}, "NaN");
+    fails(goss_pull(tensor.get(), model.data(), nullptr), GOSS_ERR_NUMERIC, {"'w'", sentence("rank ", rank)}, "NaN");
     expect(weight_of(tensor.get()) == 1, "the weight after a refused push is ", weight_of(tensor.get()));
     model[1] = 2;
     push(tensor.get(), model);

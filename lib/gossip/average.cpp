@@ -106,9 +106,6 @@ class PushSum final : public Mean, public Weighted {
     self_weight_ = around.self_weight * weight_.get();
     double sum = self_weight_;
     for (std::size_t j = 0; j < notes.size(); ++j) {
-      if (!(notes[j].weight > 0)) {
-        fail(Status::corrupt, "rank ", around.in[j].rank, " says that its weight is ", notes[j].weight);
-      }
       weights_.push_back(around.in[j].weight * notes[j].weight);
       sum += weights_.back();
     }

@@ -25,7 +25,7 @@ class Choco : public CompressingMixer, public Negotiator {
       : CompressingMixer(setup, Scaling::least_squares),
         estimate_(remember(setup.shape.count())),
         mixed_(remember(setup.shape.count())),
-        step_(options, "gamma", setup.topology.size(), remember(StepSize::kFloats)) {}
+        step_(options, "gamma", StepSize::flood_of(setup.topology), remember(StepSize::kFloats)) {}
 
   void tell(Note& note) const override { step_.tell(note); }
   void hear(std::span<const Note> notes, bool applied) override {
@@ -48,6 +48,7 @@ class Choco : public CompressingMixer, public Negotiator {
 
   [[nodiscard]] std::optional<float> proposal() override { return step_.proposal(); }
   void settle(std::span<const float> proposals) override { step_.settle(proposals); }
+  [[nodiscard]] std::string describe() const override { return step_.describe(); }
 
  protected:
   /// The mass behind a model's value, and the value after the mass has moved.

@@ -60,8 +60,6 @@ void CompressingMixer::begin(const GossipRound& round) {
     compose();
     own().begin(vector_, round.context);
   }
-  const Streams& streams = exactly_ ? exact_ : coded_;
-  for (const auto& stream : streams.theirs) stream->expect(vector_, round.context);
 }
 
 Bytes CompressingMixer::give(std::size_t message, MutableBytes slot) {
@@ -83,26 +81,32 @@ Bytes CompressingMixer::give(std::size_t message, MutableBytes slot) {
       products += x * q;
       energy += x * x;
     }
-    scale = squares > 0 ? static_cast<float>(products / squares) : 0.0F;
-    measured(energy, squares > 0 ? products * products / squares : 0);
+    // A codec may have gone beyond float's range: then there is nothing to say.
+    const bool said_something = squares > 0 && std::isfinite(squares) && std::isfinite(products);
+    scale = said_something ? static_cast<float>(products / squares) : 0.0F;
+    if (!std::isfinite(scale)) scale = 0;
+    measured(energy, said_something ? products * products / squares : 0);
   }
   std::memcpy(slot.data(), &scale, sizeof scale);
   said(Said(stream, message, scale));
   return slot.first(bytes);
 }
 
-void CompressingMixer::hear(std::span<const Note>, bool applied) {
+void CompressingMixer::hear(std::span<const Note> notes, bool applied) {
   applied_ = applied;
+  refused_.clear();
+  for (const Note& note : notes) refused_.push_back((note.flags & Note::refused) != 0 ? 1 : 0);
 }
 
 void CompressingMixer::take(std::size_t message, std::span<const Bytes> arrived) {
   for (std::size_t j = 0; j < arrived.size(); ++j) {
-    if (arrived[j].empty()) continue;  // it refused
+    if (refused_[j] != 0) continue;
     const Edge& from = round_->around.in[j];
     ByteReader reader(arrived[j]);
     const auto scale = reader.get<float>();
     if (!std::isfinite(scale)) fail(Status::corrupt, "rank ", from.rank, " scales what it says by ", scale);
     PayloadStream& stream = theirs(j);
+    if (message == 0) stream.expect(vector_, round_->context);
     stream.open(message, reader.take(reader.remaining()));
     heard(from.weight, Said(stream, message, scale));
   }

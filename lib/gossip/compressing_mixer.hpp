@@ -36,7 +36,7 @@ class CompressingMixer : public Mixer {
         : stream_(stream), first_(stream.first(message)), count_(stream.count(message)), scale_(scale) {}
     /// whole += weight · what is said, where something is.
     void add(double weight, std::span<float> whole) const {
-      stream_.add(static_cast<float>(weight) * scale_, part(whole));
+      if (scale_ != 0) stream_.add(static_cast<float>(weight * static_cast<double>(scale_)), part(whole));
     }
     [[nodiscard]] std::span<float> part(std::span<float> whole) const noexcept { return whole.subspan(first_, count_); }
 
@@ -85,6 +85,7 @@ class CompressingMixer : public Mixer {
   std::vector<std::vector<float>> remembered_;
   const GossipRound* round_ = nullptr;
   bool applied_ = false;
+  std::vector<char> refused_;  // by in-neighbour: it sends nothing in this round
 };
 
 }  // namespace gossamer

@@ -20,7 +20,7 @@ class DeepSqueeze final : public CompressingMixer, public Negotiator {
   DeepSqueeze(const Options& options, const MixingSetup& setup)
       : CompressingMixer(setup, Scaling::least_squares),
         error_(remember(setup.shape.count())),
-        step_(options, "eta", setup.topology.size(), remember(StepSize::kFloats)),
+        step_(options, "eta", StepSize::flood_of(setup.topology), remember(StepSize::kFloats)),
         change_(setup.shape.count()) {}
 
   void tell(Note& note) const override { step_.tell(note); }
@@ -42,6 +42,7 @@ class DeepSqueeze final : public CompressingMixer, public Negotiator {
   }
   [[nodiscard]] std::optional<float> proposal() override { return step_.proposal(); }
   void settle(std::span<const float> proposals) override { step_.settle(proposals); }
+  [[nodiscard]] std::string describe() const override { return step_.describe(); }
 
  private:
   void prepare() override { std::ranges::fill(change_, 0.0F); }

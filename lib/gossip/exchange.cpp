@@ -1,6 +1,7 @@
 #include "lib/gossip/exchange.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gossamer {
 
@@ -85,6 +86,9 @@ class GossipExchange {
         fail(Status::mismatch, "rank ", around_.in[j].rank, " mixes '", call_.name(), "' in another way than rank ",
              call_.engine.rank());
       }
+      if (!(theirs.weight > 0) || !std::isfinite(theirs.weight)) {
+        fail(Status::corrupt, "rank ", around_.in[j].rank, " says that its weight is ", theirs.weight);
+      }
       if ((theirs.flags & Note::refused) != 0 && !culprit) culprit = around_.in[j].rank;
     }
     mixer_.hear(std::span<const Note>(slots_.notes_).first(around_.in.size()), !culprit.has_value());
@@ -134,6 +138,9 @@ Task exchange(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer
   } catch (const Error& error) {
     call.engine.fail_all({call.engine.rank(), error.status(),
                           sentence("rank ", call.engine.rank(), ", ", call.describe(), ": ", error.what())});
+    slots.land();
+    throw;
+  } catch (...) {
     slots.land();
     throw;
   }

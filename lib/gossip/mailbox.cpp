@@ -23,8 +23,8 @@ std::vector<int> neighbours_of(const Topology& topology, int rank, std::vector<E
 
 }  // namespace
 
-Mailbox::Mailbox(Engine& engine, const Topology& topology, int rank, std::uint32_t tensor, const Shape& shape)
-    : topology_(topology), rank_(rank), tag_(Tag::of_call(tensor, 0)), dtype_(shape.dtype), bytes_(shape.bytes()) {
+Mailbox::Mailbox(Engine& engine, const Topology& topology, int rank, const Tags& tags, const Shape& shape)
+    : topology_(topology), rank_(rank), tags_(tags), dtype_(shape.dtype), bytes_(shape.bytes()) {
   for (const int sender : neighbours_of(topology, rank, &Neighbourhood::in))
     inbox_.emplace_back(engine, sender, bytes_);
   for (const int other : neighbours_of(topology, rank, &Neighbourhood::out))
@@ -36,7 +36,8 @@ std::size_t Mailbox::memory_bytes() const noexcept {
 }
 
 void Mailbox::receive(Call& call, Letter& letter) const {
-  letter.flight.receive(letter.rank, tag_.from_rank(Phase::push, letter.rank), letter.bytes.bytes(), call.traffic);
+  letter.flight.receive(letter.rank, tags_.letters.from_rank(Phase::push, letter.rank), letter.bytes.bytes(),
+                        call.traffic);
 }
 
 Task Mailbox::open(Call& call, Mailbox& self) {
@@ -45,17 +46,21 @@ Task Mailbox::open(Call& call, Mailbox& self) {
 }
 
 Task Mailbox::push(Call& call, Mailbox& self, Bytes model) {
-  const Neighbourhood around = self.topology_.at(self.rank_, self.pushes_++);
-  const double whole = self.weight_;
+  const Neighbourhood around = self.topology_.at(self.rank_, self.account_.pushes++);
+  const double whole = self.account_.weight;
   for (const Edge& edge : around.out) {
     Letter& letter = *std::ranges::find(self.outbox_, edge.rank, &Letter::rank);
     const double share = edge.weight * whole;
-    if (letter.flight.under_way() || !(share > kLeastShare)) continue;
-    co_await letter.flight.done(call);  // of the message before: says so if it failed
+    if (letter.flight.under_way() || letter.credit.under_way() || !(share > kLeastShare)) continue;
+    // Of the message before: they say so if it failed.
+    co_await letter.flight.done(call);
+    co_await letter.credit.done(call);
     std::memcpy(letter.bytes.bytes().data(), &share, sizeof share);
     std::ranges::copy(model, letter.bytes.bytes().begin() + sizeof share);
-    letter.flight.send(edge.rank, self.tag_.from_rank(Phase::push, self.rank_), letter.bytes.bytes(), call.traffic);
-    self.weight_ -= share;
+    letter.flight.send(edge.rank, self.tags_.letters.from_rank(Phase::push, self.rank_), letter.bytes.bytes(),
+                       call.traffic);
+    letter.credit.receive(edge.rank, self.tags_.credits.from_rank(Phase::push, edge.rank), {}, call.traffic);
+    self.account_.weight -= share;
   }
 }
 
@@ -68,6 +73,8 @@ Task Mailbox::pull(Call& call, Mailbox& self, MutableBytes model, int& messages)
       const std::size_t bytes = co_await letter.flight.done(call);
       call.traffic.received += bytes;
       self.fold(letter, bytes, model);
+      co_await letter.credit.done(call);
+      letter.credit.send(letter.rank, self.tags_.credits.from_rank(Phase::push, self.rank_), {}, call.traffic);
       self.receive(call, letter);
       ++messages;
     }
@@ -79,19 +86,20 @@ Task Mailbox::pull(Call& call, Mailbox& self, MutableBytes model, int& messages)
 void Mailbox::fold(const Letter& letter, std::size_t bytes, MutableBytes model) {
   double share = 0;
   std::memcpy(&share, letter.bytes.bytes().data(), sizeof share);
-  if (bytes != sizeof share + bytes_ || !(share > 0) || !std::isfinite(share)) {
+  if (bytes != sizeof share + bytes_ || !(share > 0) || share > topology_.size()) {
     fail(Status::corrupt, "rank ", letter.rank, " pushed ", bytes, " bytes of weight ", share, " where ",
          sizeof share + bytes_, " bytes were expected");
   }
-  const double sum = weight_ + share;
-  kernels::rescale(dtype_, model, weight_ / sum);
+  const double sum = account_.weight + share;
+  kernels::rescale(dtype_, model, account_.weight / sum);
   kernels::add_scaled(dtype_, model, Bytes(letter.bytes.bytes()).subspan(sizeof share), share / sum);
-  weight_ = sum;
+  account_.weight = sum;
 }
 
 Task Mailbox::close(Call&, Mailbox& self) {
-  for (Letter& letter : self.inbox_) letter.flight.land();
-  for (Letter& letter : self.outbox_) letter.flight.land();
+  for (std::deque<Letter>* box : {&self.inbox_, &self.outbox_}) {
+    for (Letter& letter : *box) letter.flight.land(), letter.credit.land();
+  }
   co_return;
 }
 

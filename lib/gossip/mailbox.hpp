@@ -13,14 +13,19 @@ namespace gossamer {
 ///
 /// A rank has a weight w, at first 1. A push gives every out-neighbour j the share a_ji of the mass: the model and the
 /// weight a_ji·w, which this rank then lacks. A pull makes the model the mean, by weight, of itself and of what has
-/// arrived. Weights and what is in flight always sum to n. A neighbour that has not yet taken the message before gets
-/// nothing: its share stays here, so that nothing waits, piles up, or is lost.
+/// arrived. Weights and what is in flight always sum to n. A neighbour answers a message, when it has taken it, with an
+/// empty one. Until then it gets nothing: its share stays here, so that nothing waits, piles up, or is lost.
 ///
 /// Its functions run on the driving thread, as messages must, and suspend only to find out what became of a neighbour
 /// whose connection is lost.
 class Mailbox {
  public:
-  Mailbox(Engine& engine, const Topology& topology, int rank, std::uint32_t tensor, const Shape& shape);
+  /// Messages have two tags of the caller's, which nobody else may use.
+  struct Tags {
+    Tag letters;
+    Tag credits;
+  };
+  Mailbox(Engine& engine, const Topology& topology, int rank, const Tags& tags, const Shape& shape);
 
   /// Posts the receives; once, before the others.
   static Task open(Call& call, Mailbox& self);
@@ -30,17 +35,24 @@ class Mailbox {
   /// Gives up on what is under way. The mailbox must stay until the endpoint has gone.
   static Task close(Call& call, Mailbox& self);
 
-  [[nodiscard]] double weight() const noexcept { return weight_; }
+  /// What is to be saved, with the weight.
+  struct Account {
+    double weight = 1;
+    std::uint64_t pushes = 0;
+  };
+  [[nodiscard]] const Account& account() const noexcept { return account_; }
+  void restore(const Account& account) noexcept { account_ = account; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
  private:
   /// A share of weight as a double, then the model: to or from one neighbour, one at a time.
   struct Letter {
     Letter(Engine& engine, int neighbour, std::size_t model)
-        : rank(neighbour), bytes(sizeof(double) + model), flight(engine) {}
+        : rank(neighbour), bytes(sizeof(double) + model), flight(engine), credit(engine) {}
     int rank;
     Buffer bytes;
     Flight flight;
+    Flight credit;
   };
 
   void receive(Call& call, Letter& letter) const;
@@ -48,13 +60,12 @@ class Mailbox {
 
   const Topology& topology_;
   int rank_;
-  Tag tag_;
+  Tags tags_;
   DType dtype_;
   std::size_t bytes_;
   std::deque<Letter> inbox_;
   std::deque<Letter> outbox_;
-  std::uint64_t pushes_ = 0;
-  double weight_ = 1;
+  Account account_;
 };
 
 }  // namespace gossamer

@@ -69,6 +69,8 @@ class Negotiator {
   /// Between the last take() and end(): this rank's number if the round is one of those, which all ranks say alike.
   [[nodiscard]] virtual std::optional<float> proposal() = 0;
   virtual void settle(std::span<const float> proposals) = 0;
+  /// What came of it, for goss_comm_describe.
+  [[nodiscard]] virtual std::string describe() const = 0;
 };
 
 /// A Mixer that is unbiased on directed graphs since a weight travels with the values.

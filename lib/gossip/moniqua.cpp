@@ -9,7 +9,7 @@ namespace gossamer {
 namespace {
 
 constexpr std::array kKeys = {
-    Key{"theta", "1", "no value differs by more between neighbours, above 0; beyond it the result is wrong"},
+    Key{"theta", "1", "no value differs by more between neighbours, 1e-30 to 1e30; beyond it the result is wrong"},
     Key{"bits", "8", "for each value, 1 to 16"},
 };
 constexpr std::size_t kRun = 65536;  // values in a message
@@ -104,7 +104,7 @@ MixingEntry moniqua_mixing() noexcept {
           .in_own_type = false,
           .keys = kKeys,
           .make = [](const Options& options, const MixingSetup& setup) -> std::unique_ptr<Mixer> {
-            return std::make_unique<Moniqua>(options.real_above("theta", 0, 1e30),
+            return std::make_unique<Moniqua>(options.real("theta", 1e-30, 1e30),
                                              static_cast<unsigned>(options.integer("bits", 1, 16)),
                                              setup.shape.count());
           }};

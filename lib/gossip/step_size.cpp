@@ -4,10 +4,12 @@
 #include <cmath>
 #include <utility>
 
+#include "lib/base/error.hpp"
+
 namespace gossamer {
 namespace {
 
-constexpr std::uint32_t kShortestWindow = 8;
+constexpr std::uint64_t kShortestWindow = 8;
 constexpr float kLeastContraction = 1e-6F;
 constexpr float kLossless = 0.999F;   // a contraction as good as none
 constexpr double kGrowth = 2;         // of the disagreement within a window, beyond what callers have added
@@ -15,13 +17,25 @@ constexpr double kNoticeable = 1e-4;  // of the model's squared norm: below, it 
 
 }  // namespace
 
-StepSize::StepSize(const Options& options, std::string_view key, int ranks, std::span<float> place)
+StepSize::StepSize(const Options& options, std::string_view key, std::uint64_t flood, std::span<float> place)
     : fixed_(options.text(key) == "auto" ? 0.0F : static_cast<float>(options.real_above(key, 0, 1))),
-      window_(std::max(kShortestWindow, static_cast<std::uint32_t>(ranks))),
+      window_(std::max(kShortestWindow, flood)),
       memory_(place) {
   Memory fresh;
   fresh.gamma = fixed_;
   memory_.set(fresh);
+}
+
+/// A period brings news to one more rank at least, as the graph is connected; where it stays, a round does.
+std::uint64_t StepSize::flood_of(const Topology& topology) noexcept {
+  const auto others = static_cast<std::uint64_t>(topology.size() - 1);
+  return topology.period() == 1 ? others + 1 : (others + 1) * topology.period();
+}
+
+std::string StepSize::describe() const {
+  const Memory memory = memory_.get();
+  if (!agreed()) return "step size not agreed on yet";
+  return sentence("step size ", memory.gamma, ", halved ", memory.halvings, " times");
 }
 
 void StepSize::measure(double input, double explained) noexcept {
@@ -68,7 +82,7 @@ void StepSize::arrive(std::span<const float> model) noexcept {
 }
 
 bool StepSize::too_long(const Memory& memory, double disagreement, double squared) const noexcept {
-  const double start = std::sqrt(memory.start) + std::sqrt(window_ * memory.drift);
+  const double start = std::sqrt(memory.start) + std::sqrt(static_cast<double>(window_) * memory.drift);
   const bool diverges = disagreement > kGrowth * kGrowth * start * start && disagreement > kNoticeable * squared;
   const bool unkept = memory.explained < std::min(memory.gamma, kLossless) * memory.input;
   // In the long run as much comes out as goes in. What callers put in does not depend on γ.
@@ -81,7 +95,9 @@ void StepSize::watch(double disagreement, double squared, std::span<const float>
   if (fixed_ > 0) return;
   Memory memory = memory_.get();
   memory.model = LengthSketch(model);
-  if (memory.round == 0) memory.start = disagreement;
+  // A rank may have no neighbours in some rounds.
+  if (memory.round < window_ / 2)
+    memory.start = memory.round == 0 ? disagreement : std::max(memory.start, disagreement);
   // Differences that are rounding errors of the model say nothing of the codec.
   if (input > kNoticeable * squared) {
     memory.input += input;

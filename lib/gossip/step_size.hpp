@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "lib/base/spec.hpp"
@@ -34,10 +35,16 @@ class StepSize {
   };
   static constexpr std::size_t kFloats = Remembered<Memory>::kFloats;
 
-  /// `text`: "auto" or a number in (0, 1]. `place`: kFloats floats that stay.
-  StepSize(const Options& options, std::string_view key, int ranks, std::span<float> place);
+  /// The option `key` is "auto" or a number in (0, 1]. `flood`: rounds in which news reaches everybody. `place`:
+  /// kFloats floats that stay.
+  StepSize(const Options& options, std::string_view key, std::uint64_t flood, std::span<float> place);
+
+  /// Rounds in which news has reached everybody, whichever is the first.
+  static std::uint64_t flood_of(const Topology& topology) noexcept;
 
   [[nodiscard]] float value() const noexcept { return memory_.get().gamma; }
+  /// For goss_comm_describe.
+  [[nodiscard]] std::string describe() const;
   [[nodiscard]] bool agreed() const noexcept { return value() > 0; }
 
   /// The model as the caller hands it in.
@@ -58,7 +65,7 @@ class StepSize {
   [[nodiscard]] bool too_long(const Memory& memory, double disagreement, double squared) const noexcept;
 
   float fixed_;  // 0: auto
-  std::uint32_t window_;
+  std::uint64_t window_;
   Remembered<Memory> memory_;
   double input_ = 0;
   double explained_ = 0;

@@ -1,94 +1,15 @@
 // Gossip methods: the mean stays, disagreement goes, and what a rank remembers can be saved.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <numeric>
 
 #include "compress/codec.hpp"
-#include "lib/gossip/mixer.hpp"
-#include "tests/library_cases.hpp"
+#include "tests/gossip_cases.hpp"
 
-namespace gossamer::test {
+namespace gossamer::test::gossip {
 namespace {
-
-constexpr std::uint64_t kSeed = 909;
-constexpr std::size_t kRows = 24;
-constexpr std::size_t kColumns = 20;
-constexpr std::size_t kCount = kRows * kColumns;
-
-using Models = std::vector<std::vector<float>>;
-
-/// Where models start: a common part, and one of each rank's own.
-std::vector<float> start_of(int rank) {
-  std::vector<float> model = normal_values(kSeed, -1, 0, kCount);
-  const std::vector<float> own = normal_values(kSeed, rank, 1, kCount);
-  for (std::size_t i = 0; i < kCount; ++i) model[i] += own[i];
-  return model;
-}
-
-std::vector<double> mean_of(const Models& models) {
-  std::vector<double> mean(models.front().size());
-  for (const std::vector<float>& model : models) {
-    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += static_cast<double>(model[i]);
-  }
-  for (double& value : mean) value /= static_cast<double>(models.size());
-  return mean;
-}
-
-/// Root mean square distance from `centre`, over ranks and elements.
-double distance(const Models& models, const std::vector<double>& centre) {
-  double squares = 0;
-  for (const std::vector<float>& model : models) {
-    for (std::size_t i = 0; i < model.size(); ++i) {
-      squares += (static_cast<double>(model[i]) - centre[i]) * (static_cast<double>(model[i]) - centre[i]);
-    }
-  }
-  return std::sqrt(squares / static_cast<double>(models.size() * centre.size()));
-}
-
-struct Setting {
-  std::string mixing;
-  std::string codec = "identity";
-  std::string topology = "ring";
-  std::string more = "";
-};
-
-/// The models after so many rounds.
-Models mixed(const Setting& setting, int ranks, int rounds) {
-  Models models(static_cast<std::size_t>(ranks));
-  ThreadGroup group(ranks);
-  run_ranks(ranks, [&](int rank) {
-    const CommHandle comm = make_comm(group, rank,
-                                      "transport=inproc min_compress=0 topology=" + setting.topology +
-                                          " mixing=" + setting.mixing + " " + setting.more);
-    const TensorHandle tensor = make_tensor(comm.get(), "w", {kRows, kColumns}, setting.codec);
-    std::vector<float> model = start_of(rank);
-    for (int round = 0; round < rounds; ++round) ok(goss_mix(tensor.get(), model.data()), setting.mixing);
-    models[static_cast<std::size_t>(rank)] = std::move(model);
-  });
-  return models;
-}
-
-Models starts(int ranks) {
-  Models models;
-  for (int rank = 0; rank < ranks; ++rank) models.push_back(start_of(rank));
-  return models;
-}
-
-/// How far the mean may go in some hundred rounds. The replicas of dcd and ecd have errors that nothing takes back: in
-/// 8 bits, of values up to 4.5, they are 4.5/254 at first, in round t weighed by 2/t for ecd, and Σ 1/t² < 1.29²;
-/// nothing is left of dcd's when the ranks agree. Else it is rounding: 2^-24 of such values for each of some operations
-/// a round.
-double drift(const std::string& mixing) {
-  if (mixing == "ecd") return 2 * 1.29 * 4.5 / 254;
-  return mixing == "dcd" ? 4.5 / 254 : 5e-4;
-}
-
-std::string described(const Setting& setting, int ranks) {
-  return sentence("seed ", kSeed, ", mixing=", setting.mixing, ", codec ", setting.codec, ", ", setting.topology, ", ",
-                  ranks, " ranks");
-}
 
 /// A spec of every codec with little enough loss for a few hundred rounds.
 std::string mild(std::string_view codec) {
@@ -322,100 +243,4 @@ TEST_CASE("methods and keys that are unknown, codecs that do not fit, and ranks 
   });
 }
 
-TEST_CASE("graphs that change, that are directed, and whose columns alone sum to 1") {
-  const std::vector<Setting> settings = {
-      {"average", "identity", "one-peer-exponential"},
-      {"average", "identity", "base:k=1"},
-      {"average", "identity", "matching"},
-      {"average", "identity", "star"},
-      {"push-sum", "identity", "exponential"},
-      {"push-sum", "identity", "one-peer-exponential"},
-      {"push-sum", "identity", "star", "weights=out-uniform"},
-      {"push-sum", "identity", "barbell", "weights=out-uniform"},
-      {"choco", "topk:ratio=0.2", "exponential"},
-      {"choco", "int8", "random-regular:degree=3"},
-      {"choco-push-sum", "topk:ratio=0.2", "star", "weights=out-uniform"},
-      {"choco-push-sum", "int8", "path", "weights=out-uniform"},
-      {"deepsqueeze", "int8", "one-peer-exponential"},
-      {"moniqua:theta=12,bits=12", "identity", "base:k=2"},
-  };
-  for (const Setting& setting : settings) {
-    for (const int ranks : {4, 6, 8}) {
-      INFO(described(setting, ranks) << " " << setting.more);
-      const Models before = starts(ranks);
-      const std::vector<double> mean = mean_of(before);
-      const Models after = mixed(setting, ranks, 300);
-      CHECK(distance(after, mean) < 0.03 * distance(before, mean));
-    }
-  }
-}
-
-TEST_CASE("push-sum is exact on graphs where an average is biased; its weights sum to n") {
-  constexpr int kRanks = 6;
-  std::vector<double> weights(kRanks);
-  Models models(kRanks);
-  ThreadGroup group(kRanks);
-  run_ranks(kRanks, [&](int rank) {
-    const CommHandle comm =
-        make_comm(group, rank, "transport=inproc mixing=push-sum topology=star weights=out-uniform");
-    const TensorHandle tensor = make_tensor(comm.get(), "w", {kRows, kColumns}, "identity", GOSS_FLOAT64);
-    const std::vector<float> start = start_of(rank);
-    std::vector<double> model(start.begin(), start.end());
-    for (int round = 0; round < 200; ++round) ok(goss_mix(tensor.get(), model.data()), "mix");
-    ok(goss_tensor_weight(tensor.get(), &weights[static_cast<std::size_t>(rank)]), "weight");
-    models[static_cast<std::size_t>(rank)].assign(model.begin(), model.end());
-  });
-  CHECK(std::abs(std::accumulate(weights.begin(), weights.end(), 0.0) - kRanks) < 1e-12);
-  CHECK(*std::ranges::max_element(weights) > 1.5);  // the centre's: without weights it would count for more
-  CHECK(distance(models, mean_of(starts(kRanks))) < 1e-7);
-}
-
-TEST_CASE("what one graph or optimiser has left behind is refused under another; the step size is told") {
-  std::vector<std::vector<char>> saved(4);
-  ThreadGroup group(4);
-  run_ranks(4, [&](int rank) {
-    const std::string mixing = "transport=inproc min_compress=0 mixing=choco ";
-    {
-      const CommHandle comm = make_comm(group, rank, mixing);
-      const TensorHandle tensor = make_tensor(comm.get(), "w", {kRows, kColumns}, "int8");
-      std::vector<float> model = start_of(rank);
-      for (int round = 0; round < 3; ++round) ok(goss_mix(tensor.get(), model.data()), "mix");
-      expect(describe(comm.get()).find("step size 1, halved 0 times") != std::string::npos, describe(comm.get()));
-      std::size_t bytes = 0;
-      ok(goss_tensor_save(tensor.get(), nullptr, 0, &bytes), "save");
-      saved[static_cast<std::size_t>(rank)].resize(bytes);
-      ok(goss_tensor_save(tensor.get(), saved[static_cast<std::size_t>(rank)].data(), bytes, &bytes), "save");
-      group.barrier();
-    }
-    for (const std::string other : {"topology=exponential", "outer=slowmo", "mixing=dcd"}) {
-      const bool method = other.starts_with("mixing");
-      const CommHandle comm =
-          make_comm(group, rank, method ? "transport=inproc min_compress=0 " + other : mixing + other);
-      const TensorHandle tensor = make_tensor(comm.get(), "w", {kRows, kColumns}, "int8");
-      const std::vector<char>& mine = saved[static_cast<std::size_t>(rank)];
-      fails(goss_tensor_load(tensor.get(), mine.data(), mine.size()), GOSS_ERR_MISMATCH, {"'w'", "gossip"}, other);
-      group.barrier();
-    }
-  });
-}
-
-TEST_CASE("weights that do not suit the method, and graphs that do not stay, are refused") {
-  ThreadGroup group(4);
-  run_ranks(4, [&](int rank) {
-    const auto refused = [&](const std::string& config, const std::string& codec, goss_status status,
-                             const std::vector<std::string>& words) {
-      const CommHandle comm = make_comm(group, rank, "transport=inproc min_compress=0 " + config);
-      const TensorHandle tensor = make_tensor(comm.get(), "w", {8, 4}, codec);
-      std::vector<float> data(32, 1.0F);
-      fails(goss_mix(tensor.get(), data.data()), status, words, config);
-      ok(goss_allreduce(tensor.get(), data.data(), GOSS_MEAN), "all-reduce");
-    };
-    refused("topology=star weights=out-uniform", "identity", GOSS_ERR_ARGUMENT,
-            {"average", "rank 0", "row", "star", "push-sum"});
-    refused("topology=star weights=uniform mixing=push-sum", "identity", GOSS_ERR_ARGUMENT, {"push-sum", "column"});
-    refused("topology=matching mixing=choco", "int8", GOSS_ERR_ARGUMENT, {"choco", "matching", "stays"});
-    refused("topology=matching mixing=deepsqueeze", "powersgd:rank=1", GOSS_ERR_UNSUPPORTED, {"powersgd", "matching"});
-  });
-}
-
-}  // namespace gossamer::test
+}  // namespace gossamer::test::gossip

@@ -59,8 +59,7 @@ class BitReader {
   /// Throws `corrupt` unless exactly the last byte has been reached.
   void expect_end() const {
     if ((position_ + 7) / 8 != in_.size()) {
-      fail(Status::corrupt, "payload has ", in_.size(), " bytes of codes, of which ", (position_ + 7) / 8,
-           " are used");
+      fail(Status::corrupt, "payload has ", in_.size(), " bytes of codes, of which ", (position_ + 7) / 8, " are used");
     }
   }
 

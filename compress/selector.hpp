@@ -29,9 +29,7 @@ class Selector {
   /// Nothing is chosen.
   void reset() noexcept;
   /// The smallest magnitude that is chosen; 0 if nothing is, or all that is not zero.
-  [[nodiscard]] float smallest() const noexcept {
-    return key_ == kernels::kMaxKey ? 0.0F : std::bit_cast<float>(key_);
-  }
+  [[nodiscard]] float smallest() const noexcept { return key_ == kernels::kMaxKey ? 0.0F : std::bit_cast<float>(key_); }
 
  private:
   /// The key of the k-th largest, how many keys are larger, and how many are equal.

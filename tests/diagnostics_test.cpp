@@ -14,7 +14,7 @@ using namespace gossamer::test;
 
 namespace {
 
-constexpr Job kJob{.payload_bytes = 1000, .latency_seconds = 1e-3, .bytes_per_second = 1e6};
+constexpr GossipJob kJob{.payload_bytes = 1000, .latency_seconds = 1e-3, .bytes_per_second = 1e6};
 
 }  // namespace
 

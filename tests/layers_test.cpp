@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <regex>
 #include <sstream>
@@ -128,6 +129,29 @@ TEST_CASE("no source file is longer than 400 lines") {
       CHECK(std::count(std::istreambuf_iterator<char>(file), {}, '\n') <= 400);
     }
   }
+}
+
+// Two classes of one name are one to the linker, which may take the wrong one's functions.
+TEST_CASE("no two headers define a class of the same name in the same namespace") {
+  static const std::regex kNamespace(R"re(^namespace ([a-z:_]+) \{)re");
+  static const std::regex kClass(R"re(^(?:class|struct|enum class) (\w+)(?: final)?(?: : [^;]*)? \{)re");
+  std::map<std::string, std::string> first;
+  for (const char* folder : {"lib", "compress", "topology", "transport", "tools"}) {
+    for (const std::string& path : sources_below(folder)) {
+      if (!path.ends_with(".hpp")) continue;
+      std::ifstream file(source_dir() / path);
+      std::string around;
+      std::smatch found;
+      for (std::string line; std::getline(file, line);) {
+        if (std::regex_search(line, found, kNamespace)) around = found[1];
+        if (!std::regex_search(line, found, kClass)) continue;
+        const auto [place, fresh] = first.emplace(around + "::" + found[1].str(), path);
+        INFO(place->first, " is in ", place->second, " and in ", path);
+        CHECK(fresh);
+      }
+    }
+  }
+  CHECK(first.size() > 100);
 }
 
 TEST_CASE("the include check knows right from wrong") {

@@ -1,19 +1,15 @@
-#include <algorithm>
 #include <cstdio>
 
 #include "tools/codecs.hpp"
 #include "tools/json.hpp"
+#include "tools/table.hpp"
 
 namespace gossamer::tools {
 namespace {
 
-using Cells = std::vector<std::string>;
-
 /// "-" for what does not apply.
 std::string cell(const char* format, double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, format, value);
-  return value > 0 ? text : "-";
+  return value > 0 ? formatted(format, value) : "-";
 }
 
 std::string error_cell(double error) {
@@ -44,18 +40,6 @@ void print_markdown(const std::vector<Cells>& table) {
     if (i > 0) continue;
     for (std::size_t column = 0; column < table[i].size(); ++column) std::printf(column < kWords ? "|---" : "|---:");
     std::printf("|\n");
-  }
-}
-
-void print_text(const std::vector<Cells>& table) {
-  std::vector<int> widths(table.front().size(), 0);
-  for (const Cells& cells : table) {
-    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], static_cast<int>(cells[i].size()));
-  }
-  for (const Cells& cells : table) {
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      std::printf("%*s%s", i < kWords ? -widths[i] : widths[i], cells[i].c_str(), i + 1 < cells.size() ? "  " : "\n");
-    }
   }
 }
 
@@ -98,7 +82,7 @@ void print_rows(const CodecsOptions& options, const Subjects& subjects, const st
   std::printf("# payload: of one rank; ratio: the input's bytes to these; ring: predicted ratio of the bytes sent,\n");
   std::printf(
       "# against the dense ring; error: of one encode, |decode(encode(x)) - x| / |x|; rates: input, one core\n");
-  print_text(table);
+  print_table(table, kWords);
 }
 
 }  // namespace gossamer::tools

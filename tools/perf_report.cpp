@@ -5,6 +5,7 @@
 #include "lib/base/dtype.hpp"
 #include "tools/json.hpp"
 #include "tools/perf_measure.hpp"
+#include "tools/table.hpp"
 
 namespace gossamer::tools {
 namespace {
@@ -29,9 +30,7 @@ double bus_factor(int ranks) {
 
 /// "-" for what does not apply.
 std::string cell(const char* format, double value, bool applies = true) {
-  char text[32];
-  std::snprintf(text, sizeof text, format, value);
-  return applies ? text : "-";
+  return applies ? formatted(format, value) : "-";
 }
 
 double speedup(const CaseResult& result) {

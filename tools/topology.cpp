@@ -19,7 +19,7 @@ double payload_bytes(const TopologyOptions& options) {
   return measure_codec(options.codec, normal_values(codecs), codecs).payload_bytes;
 }
 
-TopologyRow examine(const std::string& spec, const TopologyOptions& options, const Job& job) {
+TopologyRow examine(const std::string& spec, const TopologyOptions& options, const GossipJob& job) {
   Topology topology = Topology::from_spec(spec, places_of(options), {options.weights, options.seed});
   const Diagnosis diagnosis = diagnose(topology, job);
   return {std::move(topology), diagnosis};
@@ -35,7 +35,7 @@ std::string nearest_shape(int ranks) {
 }
 
 /// Every topology with its defaults, unless there is none for so many ranks.
-std::vector<TopologyRow> examine_all(const TopologyOptions& options, const Job& job) {
+std::vector<TopologyRow> examine_all(const TopologyOptions& options, const GossipJob& job) {
   std::vector<TopologyRow> rows;
   for (const TopologyEntry& entry : topologies()) {
     if (entry.name == "file") continue;
@@ -77,7 +77,7 @@ int run_topology(const TopologyOptions& options) {
   if (options.hosts > options.ranks) {
     fail(Status::argument, "--hosts ", options.hosts, " is more than --ranks ", options.ranks);
   }
-  const Job job{payload_bytes(options), options.latency_us * 1e-6, options.bandwidth * 1e9};
+  const GossipJob job{payload_bytes(options), options.latency_us * 1e-6, options.bandwidth * 1e9};
   std::vector<TopologyRow> rows;
   if (!options.spec.empty()) {
     rows.push_back(examine(options.spec, options, job));

@@ -37,9 +37,9 @@ struct TopologyRow {
   Diagnosis diagnosis;
 };
 
-void print_topology(const TopologyOptions& options, const Job& job, const TopologyRow& row);
+void print_topology(const TopologyOptions& options, const GossipJob& job, const TopologyRow& row);
 /// Rows come with the best first.
-void print_comparison(const TopologyOptions& options, const Job& job, const std::vector<TopologyRow>& rows);
+void print_comparison(const TopologyOptions& options, const GossipJob& job, const std::vector<TopologyRow>& rows);
 
 /// Draws Graphviz text into a file. Throws `system` when Graphviz is not installed, and says how to install it.
 void draw_svg(const std::string& dot, const std::string& program, const std::string& path);

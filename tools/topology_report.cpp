@@ -1,29 +1,21 @@
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 #include "tools/json.hpp"
+#include "tools/table.hpp"
 #include "tools/topology.hpp"
 #include "topology/automatic.hpp"
 
 namespace gossamer::tools {
 namespace {
 
-using Cells = std::vector<std::string>;
-
-std::string number(const char* format, double value) {
-  char text[48];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 std::string milliseconds(double seconds) {
-  return std::isfinite(seconds) ? number("%.3f", seconds * 1e3) : "never";
+  return std::isfinite(seconds) ? formatted("%.3f", seconds * 1e3) : "never";
 }
 
 std::string rounds_cell(const Diagnosis& diagnosis) {
   if (!std::isfinite(diagnosis.rounds)) return "never";
-  return number("%.0f", diagnosis.rounds) + (diagnosis.exact ? " exact" : "");
+  return formatted("%.0f", diagnosis.rounds) + (diagnosis.exact ? " exact" : "");
 }
 
 std::string range_of(const Range& range) {
@@ -52,9 +44,9 @@ void print_line(const char* name, const std::string& value) {
   std::printf("  %-18s %s\n", name, value.c_str());
 }
 
-std::string job_text(const Job& job) {
-  return number("%.0f B", job.payload_bytes) + " to each receiver, links of " +
-         number("%g us", job.latency_seconds * 1e6) + " and " + number("%g GB/s", job.bytes_per_second * 1e-9);
+std::string job_text(const GossipJob& job) {
+  return formatted("%.0f B", job.payload_bytes) + " to each receiver, links of " +
+         formatted("%g us", job.latency_seconds * 1e6) + " and " + formatted("%g GB/s", job.bytes_per_second * 1e-9);
 }
 
 void write_row(JsonWriter& out, const TopologyRow& row) {
@@ -81,7 +73,7 @@ void write_row(JsonWriter& out, const TopologyRow& row) {
   out.number("all_reduce_seconds", diagnosis.all_reduce_seconds);
 }
 
-void write_job(JsonWriter& out, const TopologyOptions& options, const Job& job) {
+void write_job(JsonWriter& out, const TopologyOptions& options, const GossipJob& job) {
   out.integer("ranks", static_cast<std::uint64_t>(options.ranks));
   out.integer("hosts", static_cast<std::uint64_t>(options.hosts));
   out.text("weights", options.weights);
@@ -91,21 +83,9 @@ void write_job(JsonWriter& out, const TopologyOptions& options, const Job& job) 
   out.number("bytes_per_second", job.bytes_per_second);
 }
 
-void print_table(const std::vector<Cells>& table) {
-  std::vector<int> widths(table.front().size(), 0);
-  for (const Cells& cells : table) {
-    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], static_cast<int>(cells[i].size()));
-  }
-  for (const Cells& cells : table) {
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      std::printf("%*s%s", i == 0 ? -widths[i] : widths[i], cells[i].c_str(), i + 1 < cells.size() ? "  " : "\n");
-    }
-  }
-}
-
 }  // namespace
 
-void print_topology(const TopologyOptions& options, const Job& job, const TopologyRow& row) {
+void print_topology(const TopologyOptions& options, const GossipJob& job, const TopologyRow& row) {
   const Diagnosis& diagnosis = row.diagnosis;
   if (options.json) {
     JsonWriter out;
@@ -125,14 +105,14 @@ void print_topology(const TopologyOptions& options, const Job& job, const Topolo
   }
   print_line("period", std::to_string(row.topology.period()) + (row.topology.period() == 1 ? " round" : " rounds"));
   print_line("mixing matrix", sums_of(row.topology));
-  print_line("spectral gap", number("%.6g", diagnosis.spectral_gap));
+  print_line("spectral gap", formatted("%.6g", diagnosis.spectral_gap));
   print_line("degree in", range_of(diagnosis.in_degree));
   print_line("degree out", range_of(diagnosis.out_degree));
   print_line("connections", std::to_string(diagnosis.connections) + " at most, of a rank");
   print_line("diameter", std::to_string(diagnosis.diameter));
   print_line("rounds", rounds_cell(diagnosis) + (diagnosis.exact ? "" : " to 1/1000 of the disagreement"));
   std::printf("Predicted for %s\n", job_text(job).c_str());
-  print_line("sent in a round", number("%.0f B", diagnosis.bytes_per_round) + " per rank");
+  print_line("sent in a round", formatted("%.0f B", diagnosis.bytes_per_round) + " per rank");
   print_line("a round", milliseconds(diagnosis.round_seconds) + " ms");
   print_line("all rounds", milliseconds(diagnosis.seconds) + (std::isfinite(diagnosis.seconds) ? " ms" : ""));
   print_line("exact all-reduce", std::to_string(diagnosis.all_reduce_steps) + " steps along " +
@@ -140,7 +120,7 @@ void print_topology(const TopologyOptions& options, const Job& job, const Topolo
                                      " ms");
 }
 
-void print_comparison(const TopologyOptions& options, const Job& job, const std::vector<TopologyRow>& rows) {
+void print_comparison(const TopologyOptions& options, const GossipJob& job, const std::vector<TopologyRow>& rows) {
   if (options.json) {
     JsonWriter out;
     out.open_object();
@@ -163,12 +143,12 @@ void print_comparison(const TopologyOptions& options, const Job& job, const std:
                                "time (ms)", "all-reduce (ms)"}};
   for (const TopologyRow& row : rows) {
     const Diagnosis& diagnosis = row.diagnosis;
-    table.push_back({row.topology.spec(), number("%.4g", diagnosis.spectral_gap), range_of(diagnosis.out_degree),
+    table.push_back({row.topology.spec(), formatted("%.4g", diagnosis.spectral_gap), range_of(diagnosis.out_degree),
                      std::to_string(diagnosis.connections), rounds_cell(diagnosis),
-                     number("%.0f", diagnosis.bytes_per_round), milliseconds(diagnosis.round_seconds),
+                     formatted("%.0f", diagnosis.bytes_per_round), milliseconds(diagnosis.round_seconds),
                      milliseconds(diagnosis.seconds), milliseconds(diagnosis.all_reduce_seconds)});
   }
-  print_table(table);
+  print_table(table, 1);
 }
 
 }  // namespace gossamer::tools

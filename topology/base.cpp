@@ -21,7 +21,7 @@ constexpr std::array kKeys = {
 };
 
 using Nodes = std::span<const std::size_t>;
-using Rounds = std::vector<GossipRound>;
+using Rounds = std::vector<MixingRound>;
 
 bool is_smooth(std::size_t number, std::size_t limit) {
   const std::vector<std::size_t> primes = prime_factors(number);
@@ -47,7 +47,7 @@ Rounds hyper_hypercube(Nodes nodes, std::size_t base) {
   return average_by_digits(nodes, fewest_factors(nodes.size(), base));
 }
 
-void append(GossipRound& round, const GossipRound& more) {
+void append(MixingRound& round, const MixingRound& more) {
   round.arcs.insert(round.arcs.end(), more.arcs.begin(), more.arcs.end());
 }
 
@@ -81,7 +81,7 @@ std::vector<Part> parts_of(Nodes nodes, std::size_t base) {
 
 // Every node of the parts after `part` meets one node of each of its blocks, and takes on the mean of all. A part is
 // smaller than a block of an earlier one, so that there are partners enough; those left over average among themselves.
-void exchange(GossipRound& round, std::span<const Part> parts, std::size_t base) {
+void exchange(MixingRound& round, std::span<const Part> parts, std::size_t base) {
   const Part& part = parts.front();
   const double share = static_cast<double>(part.nodes.size()) / static_cast<double>(part.following);
   std::size_t met = 0;

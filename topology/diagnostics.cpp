@@ -58,7 +58,7 @@ double rounds_until_reduced(double gap) {
   return std::ceil(std::log(kReduction) / -std::log1p(-gap));
 }
 
-double message_seconds(const Job& job, std::size_t messages) {
+double message_seconds(const GossipJob& job, std::size_t messages) {
   if (messages == 0) return 0;
   return job.latency_seconds + static_cast<double>(messages) * job.payload_bytes / job.bytes_per_second;
 }
@@ -68,7 +68,7 @@ void widen(Range& range, std::size_t value) {
   range.most = std::max(range.most, value);
 }
 
-void count_rounds(const Topology& topology, const Job& job, Diagnosis& result) {
+void count_rounds(const Topology& topology, const GossipJob& job, Diagnosis& result) {
   const auto period = static_cast<double>(topology.period());
   const double share = 1 / (period * static_cast<double>(topology.size()));
   result.in_degree.least = result.out_degree.least = std::numeric_limits<std::size_t>::max();
@@ -86,7 +86,7 @@ void count_rounds(const Topology& topology, const Job& job, Diagnosis& result) {
 }
 
 // Reduce-scatter and all-gather: each dimension cuts what is left of the payload by its size.
-void count_steps(const Topology& topology, const Job& job, Diagnosis& result) {
+void count_steps(const Topology& topology, const GossipJob& job, Diagnosis& result) {
   double part = job.payload_bytes;
   for (const Dimension& dimension : topology.dimensions()) {
     const std::size_t steps = dimension.direct ? 1 : dimension.size - 1;
@@ -99,7 +99,7 @@ void count_steps(const Topology& topology, const Job& job, Diagnosis& result) {
 
 }  // namespace
 
-Diagnosis diagnose(const Topology& topology, const Job& job) {
+Diagnosis diagnose(const Topology& topology, const GossipJob& job) {
   Diagnosis result;
   result.spectral_gap = topology.spectral_gap();
   result.exact = result.spectral_gap > 1 - kNoGap;

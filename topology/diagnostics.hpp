@@ -7,7 +7,7 @@
 namespace gossamer {
 
 /// What a rank has to send in a round, and over what.
-struct Job {
+struct GossipJob {
   double payload_bytes = 1 << 20;  ///< to each receiver
   double latency_seconds = 20e-6;  ///< of a message
   double bytes_per_second = 1e9;   ///< out of a rank, and into it
@@ -37,6 +37,6 @@ struct Diagnosis {
 };
 
 /// Takes what spectral_gap() and diameter() take, and n · period rounds for exact graphs.
-Diagnosis diagnose(const Topology& topology, const Job& job);
+Diagnosis diagnose(const Topology& topology, const GossipJob& job);
 
 }  // namespace gossamer

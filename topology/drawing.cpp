@@ -126,7 +126,7 @@ std::string draw(const Topology& topology, std::span<const Place> places,
 
 std::vector<std::size_t> cut_off(const GossipGraph& graph) {
   Arcs arcs(graph.size);
-  for (const GossipRound& round : graph.rounds) {
+  for (const MixingRound& round : graph.rounds) {
     for (const Arc& arc : round.arcs) boost::add_edge(arc.from, arc.to, arcs);
   }
   return apart_from_first(arcs);

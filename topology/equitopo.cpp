@@ -27,7 +27,7 @@ struct Shape {
 };
 
 // Rank i takes the value of rank i + shift. Arcs that two shifts share add up.
-void shift_all(GossipRound& round, std::size_t size, std::size_t shift, double weight) {
+void shift_all(MixingRound& round, std::size_t size, std::size_t shift, double weight) {
   for (std::size_t i = 0; i < size; ++i) round.arcs.push_back({(i + shift) % size, i, weight});
 }
 
@@ -46,7 +46,7 @@ void shift_at_once(GossipGraph& graph, const Shape& shape, Draw& draw) {
 }
 
 // From a random rank onwards, whoever is alone meets the rank `shift` further on if that is alone too.
-void meet_one(GossipRound& round, const Shape& shape, std::size_t shift, Draw& draw) {
+void meet_one(MixingRound& round, const Shape& shape, std::size_t shift, Draw& draw) {
   std::vector<char> met(shape.size, 0);
   const std::size_t first = draw.below(shape.size);
   for (std::size_t step = 0; step < shape.size; ++step) {
@@ -62,7 +62,7 @@ void shift_by_round(GossipGraph& graph, const Shape& shape, Draw& draw) {
   std::vector<std::size_t> shifts;
   for (std::size_t m = 0; m < shape.shifts; ++m) shifts.push_back(shape.draw_shift(draw));
   graph.rounds.resize(shape.rounds);
-  for (GossipRound& round : graph.rounds) {
+  for (MixingRound& round : graph.rounds) {
     const std::size_t shift = shifts[draw.below(shifts.size())];
     if (graph.directed) {
       shift_all(round, shape.size, shift, shape.exchanged);

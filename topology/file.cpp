@@ -54,7 +54,7 @@ double weight_of(const std::string& text, const std::string& where) {
 }
 
 // Ranks whose own weight the file leaves out keep what the others leave of 1.
-void complete_own_weights(GossipRound& round, const std::string& path) {
+void complete_own_weights(MixingRound& round, const std::string& path) {
   std::vector<double> rest(round.self_weights.size(), 1);
   for (const Arc& arc : round.arcs) rest[arc.to] -= arc.weight;
   for (std::size_t rank = 0; rank < rest.size(); ++rank) {
@@ -85,7 +85,7 @@ class Reader {
     const double weight = graph_.weighted ? weight_of(edge.weight, where) : 0;
     if (!graph_.directed && from > to) std::swap(from, to);
     if (!seen_.insert({from, to}).second) fail(Status::argument, where, ": this edge is given twice");
-    GossipRound& round = graph_.rounds[0];
+    MixingRound& round = graph_.rounds[0];
     if (from == to) {
       if (!graph_.weighted) fail(Status::argument, where, ": rank ", from, " is no neighbour of its own");
       round.self_weights[from] = weight;

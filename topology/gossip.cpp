@@ -16,7 +16,7 @@ constexpr double kRounding = 1e-9;  // of a sum of weights, which may have been 
 // In order, each once.
 void tidy(GossipGraph& graph) {
   if (graph.rounds.empty()) graph.rounds.emplace_back();
-  for (GossipRound& round : graph.rounds) {
+  for (MixingRound& round : graph.rounds) {
     std::sort(round.arcs.begin(), round.arcs.end(),
               [](const Arc& a, const Arc& b) { return std::tie(a.to, a.from) < std::tie(b.to, b.from); });
     std::vector<Arc> once;
@@ -37,7 +37,7 @@ std::uint64_t hash(std::uint64_t so_far, const void* data, std::size_t bytes) {
 
 std::uint64_t fingerprint_of(const GossipGraph& graph) {
   std::uint64_t sum = hash(graph.size, &graph.directed, sizeof graph.directed);
-  for (const GossipRound& round : graph.rounds) {
+  for (const MixingRound& round : graph.rounds) {
     const std::size_t arcs = round.arcs.size();
     sum = hash(sum, &arcs, sizeof arcs);
     for (const Arc& arc : round.arcs) sum = hash(sum, &arc, sizeof arc);
@@ -46,7 +46,7 @@ std::uint64_t fingerprint_of(const GossipGraph& graph) {
   return sum;
 }
 
-std::vector<Neighbourhood> by_rank(const GossipRound& round, std::span<const int> rank_of) {
+std::vector<Neighbourhood> by_rank(const MixingRound& round, std::span<const int> rank_of) {
   std::vector<Neighbourhood> ranks(rank_of.size());
   for (const Arc& arc : round.arcs) {
     const int from = rank_of[arc.from];
@@ -114,7 +114,7 @@ void Topology::set_graph(GossipGraph graph, std::string_view weights) {
   set_weights(graph, weights, spec_);
   Excess row;
   Excess column;
-  for (const GossipRound& round : graph.rounds) {
+  for (const MixingRound& round : graph.rounds) {
     rounds_.push_back(by_rank(round, rank_of));
     symmetric_ = symmetric_ && is_symmetric(rounds_.back());
     if (!row) row = find_excess(rounds_.back(), &Neighbourhood::in);

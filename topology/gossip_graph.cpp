@@ -4,23 +4,23 @@
 
 namespace gossamer {
 
-void link(GossipRound& round, std::size_t a, std::size_t b, double weight) {
+void link(MixingRound& round, std::size_t a, std::size_t b, double weight) {
   round.arcs.push_back({a, b, weight});
   round.arcs.push_back({b, a, weight});
 }
 
-void average(GossipRound& round, std::span<const std::size_t> members) {
+void average(MixingRound& round, std::span<const std::size_t> members) {
   const double weight = 1 / static_cast<double>(members.size());
   for (std::size_t i = 0; i < members.size(); ++i) {
     for (std::size_t j = i + 1; j < members.size(); ++j) link(round, members[i], members[j], weight);
   }
 }
 
-std::vector<GossipRound> average_by_digits(std::span<const std::size_t> members, std::span<const std::size_t> factors) {
-  std::vector<GossipRound> rounds;
+std::vector<MixingRound> average_by_digits(std::span<const std::size_t> members, std::span<const std::size_t> factors) {
+  std::vector<MixingRound> rounds;
   std::size_t stride = 1;
   for (const std::size_t factor : factors) {
-    GossipRound& round = rounds.emplace_back();
+    MixingRound& round = rounds.emplace_back();
     std::vector<std::size_t> group(factor);
     for (std::size_t first = 0; first < members.size(); ++first) {
       if (first / stride % factor != 0) continue;

@@ -22,7 +22,7 @@ struct Arc {
 };
 
 /// One round's mixing matrix. Arcs may come in any order; arcs with the same ends add up.
-struct GossipRound {
+struct MixingRound {
   std::vector<Arc> arcs;
   std::vector<double> self_weights;  ///< by vertex; empty: what a vertex's row lacks to 1
 };
@@ -30,7 +30,7 @@ struct GossipRound {
 /// What an entry of the registry makes when it is no product of dimensions. Vertices are positions 0 … size − 1.
 struct GossipGraph {
   std::size_t size = 1;
-  std::vector<GossipRound> rounds;  ///< round t of a run is rounds[t mod rounds.size()]; none: nobody talks (one rank)
+  std::vector<MixingRound> rounds;  ///< round t of a run is rounds[t mod rounds.size()]; none: nobody talks (one rank)
   bool directed = false;            ///< undirected: every arc comes with its opposite
   bool weighted = false;            ///< otherwise there is one round, and a rule of weights.hpp weighs its arcs
   bool on_ranks = false;            ///< vertices are ranks, not positions
@@ -45,12 +45,12 @@ struct Layout {
 };
 
 /// Links a and b both ways.
-void link(GossipRound& round, std::size_t a, std::size_t b, double weight = 0);
+void link(MixingRound& round, std::size_t a, std::size_t b, double weight = 0);
 /// Members replace their values by their average: everybody with everybody, weight 1 / members.size().
-void average(GossipRound& round, std::span<const std::size_t> members);
+void average(MixingRound& round, std::span<const std::size_t> members);
 /// Rounds that average over the digits of an index into `members`, one digit a round: digit d has factors[d] values,
 /// the first varies fastest, and the factors multiply to members.size(). All members are equal after them.
-std::vector<GossipRound> average_by_digits(std::span<const std::size_t> members, std::span<const std::size_t> factors);
+std::vector<MixingRound> average_by_digits(std::span<const std::size_t> members, std::span<const std::size_t> factors);
 /// Rounds that a rumour needs to reach `size` ranks when those who know it double in each: ⌈log2 size⌉.
 std::size_t doublings(std::size_t size) noexcept;
 

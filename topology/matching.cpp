@@ -18,13 +18,13 @@ GossipGraph matching(const Options& options, const Layout& layout) {
   const std::size_t rounds = asked != 0 ? asked : 2 * doublings(layout.size);
   return draw_connected(layout, "more rounds= help", [&](Draw& draw) {
     GossipGraph graph{.size = layout.size,
-                      .rounds = std::vector<GossipRound>(rounds),
+                      .rounds = std::vector<MixingRound>(rounds),
                       .directed = false,
                       .weighted = true,
                       .on_ranks = false};
     std::vector<std::size_t> order(layout.size);
     std::iota(order.begin(), order.end(), std::size_t{0});
-    for (GossipRound& round : graph.rounds) {
+    for (MixingRound& round : graph.rounds) {
       draw.shuffle(order);
       for (std::size_t i = 1; i < order.size(); i += 2) link(round, order[i - 1], order[i], 0.5);
     }

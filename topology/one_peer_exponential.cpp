@@ -8,7 +8,7 @@ namespace {
 GossipGraph one_peer_exponential(const Options& /*options*/, const Layout& layout) {
   GossipGraph graph{.size = layout.size, .rounds = {}, .directed = true, .weighted = true, .on_ranks = false};
   for (std::size_t hop = 1; hop < layout.size; hop *= 2) {
-    GossipRound& round = graph.rounds.emplace_back();
+    MixingRound& round = graph.rounds.emplace_back();
     for (std::size_t i = 0; i < layout.size; ++i) round.arcs.push_back({i, (i + hop) % layout.size, 0.5});
   }
   return graph;

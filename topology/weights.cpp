@@ -71,7 +71,7 @@ void set_weights(GossipGraph& graph, std::string_view rule, std::string_view spe
   refuse_misfit(graph, rule, spec);
   const Degrees degrees(graph);
   if (rule == "auto") rule = choose(graph, degrees);
-  GossipRound& round = graph.rounds.front();
+  MixingRound& round = graph.rounds.front();
   round.self_weights.clear();
   if (rule == "laplacian") {
     const LaplacianRange range = laplacian_range(graph);

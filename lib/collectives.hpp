@@ -1,14 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <span>
 #include <vector>
 
 #include "lib/all_reduce.hpp"
-#include "lib/buffer.hpp"
 #include "lib/call.hpp"
-#include "topology/topology.hpp"
 
 /// The collectives that move bytes without reducing them in a ring, each one coroutine. Memory stays valid until they
 /// end.

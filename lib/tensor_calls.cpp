@@ -248,12 +248,16 @@ struct Tensor::Calls {
     const bool may_pass = gossip.entry.in_own_type && !self.world_.nonfinite_is_error;
     const bool staged = !gossip.entry.in_own_type && !gossip.staged.empty();
     if (staged) stage_in(self.shape_.dtype, bytes, gossip.staged);
-    std::byte* values = staged ? reinterpret_cast<std::byte*>(gossip.staged.data()) : data;
+    const DType dtype = staged ? DType::float32 : self.shape_.dtype;
+    const MutableBytes model =
+        staged ? std::as_writable_bytes(std::span(gossip.staged)) : MutableBytes(data, bytes.size());
     const Neighbourhood around = self.world_.topology.at(self.world_.rank, self.gossip_rounds_++);
     StepContext context = self.context(1);
     context.ranks = 1;
-    const GossipRound round{
-        around, {values, self.shape_.count(), 0}, context, may_pass || kernels::all_finite(self.shape_.dtype, bytes)};
+    const GossipRound round{around,
+                            {model.data(), self.shape_.count(), 0},
+                            context,
+                            may_pass || kernels::all_finite(self.shape_.dtype, bytes)};
     {
       const Stopwatch watch(call.time.encode);
       gossip.mixer->begin(round);
@@ -269,10 +273,9 @@ struct Tensor::Calls {
     if (const std::optional<int> culprit = gossip.slots->refused_by()) {
       fail(Status::numeric, "the input of rank ", *culprit, " to '", self.name(), "' has NaN or Inf");
     }
-    if (!may_pass &&
-        !kernels::all_finite(gossip.entry.in_own_type ? self.shape_.dtype : DType::float32,
-                             {values, gossip.entry.in_own_type ? bytes.size() : 4 * self.shape_.count()})) {
-      fail(Status::corrupt, "the neighbours' messages made a model of '", self.name(), "' with NaN or Inf");
+    if (!may_pass && !kernels::all_finite(dtype, model)) {
+      fail(Status::numeric, "the round has made NaN or Inf of '", self.name(), "' on rank ", self.world_.rank,
+           ": its step size is too large, or a neighbour sends nonsense");
     }
     if (staged) stage_out(self.shape_.dtype, gossip.staged, {data, self.shape_.bytes()});
   }

@@ -22,7 +22,7 @@ constexpr std::array kKeys = {
 class Choco : public CompressingMixer, public Negotiator {
  public:
   Choco(const Options& options, const MixingSetup& setup)
-      : CompressingMixer(setup, Scaling::least_squares),
+      : CompressingMixer(setup, Says::scaled_codes),
         estimate_(remember(setup.shape.count())),
         mixed_(remember(setup.shape.count())),
         step_(options, "gamma", StepSize::flood_of(setup.topology), remember(StepSize::kFloats)) {}

@@ -18,20 +18,20 @@ CompressingMixer::Streams CompressingMixer::make_streams(std::string_view codec,
   return streams;
 }
 
-CompressingMixer::CompressingMixer(const MixingSetup& setup, Scaling scaling)
-    : scaling_(scaling),
+CompressingMixer::CompressingMixer(const MixingSetup& setup, Says says)
+    : says_(says),
       coded_(make_streams(setup.codec, setup)),
-      exact_(make_streams("identity", setup)),
+      exact_(says == Says::codes_or_values ? make_streams("identity", setup) : Streams()),
       vector_(setup.shape.count()),
-      decoded_(scaling == Scaling::least_squares ? coded_.own->count(0) : 0) {}
+      decoded_(says == Says::scaled_codes ? coded_.own->count(0) : 0) {}
 
 PayloadStream& CompressingMixer::theirs(std::size_t neighbour) const noexcept {
-  const Streams& streams = exactly_ ? exact_ : coded_;
-  return *streams.theirs[streams.theirs.size() == 1 ? 0 : neighbour];
+  const auto& all = streams().theirs;
+  return *all[all.size() == 1 ? 0 : neighbour];
 }
 
 std::size_t CompressingMixer::capacity() const noexcept {
-  return sizeof(float) + std::max(coded_.own->capacity(), exact_.own->capacity());
+  return sizeof(float) + std::max(coded_.own->capacity(), exact_.own ? exact_.own->capacity() : 0);
 }
 
 std::span<float> CompressingMixer::remember(std::size_t count) {
@@ -66,7 +66,7 @@ Bytes CompressingMixer::give(std::size_t message, MutableBytes slot) {
   PayloadStream& stream = own();
   const std::size_t bytes = sizeof(float) + stream.encode(message, slot.subspan(sizeof(float))).size();
   float scale = 1;
-  if (scaling_ == Scaling::least_squares) {
+  if (says_ == Says::scaled_codes) {
     const std::span<float> input = std::span(vector_).subspan(stream.first(message), stream.count(message));
     const std::span<float> output = std::span(decoded_).first(input.size());
     std::ranges::fill(output, 0.0F);

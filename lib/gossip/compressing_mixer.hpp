@@ -11,13 +11,16 @@ namespace gossamer {
 /// What methods have in common in which a rank compresses one vector in a round, with the tensor's codec, and tells all
 /// its neighbours.
 ///
-/// With `Scaling::least_squares` each message carries the factor α = <v, Q(v)>/‖Q(v)‖² that Q(v) is multiplied by. It
+/// With `Says::scaled_codes` each message carries the factor α = <v, Q(v)>/‖Q(v)‖² that Q(v) is multiplied by. It
 /// makes every codec a contraction, ‖v − αQ(v)‖² = ‖v‖² − <v, Q(v)>²/‖Q(v)‖², unbiased ones and bare signs, too.
 class CompressingMixer : public Mixer {
  public:
-  enum class Scaling { none, least_squares };
+  enum class Says {
+    scaled_codes,
+    codes_or_values,  ///< the codec's output as it is, or, see send_exactly(), the vector itself
+  };
 
-  CompressingMixer(const MixingSetup& setup, Scaling scaling);
+  CompressingMixer(const MixingSetup& setup, Says says);
 
   [[nodiscard]] std::size_t messages() const noexcept final { return own().messages(); }
   [[nodiscard]] std::size_t capacity() const noexcept final;
@@ -64,7 +67,7 @@ class CompressingMixer : public Mixer {
   [[nodiscard]] bool applied() const noexcept { return applied_; }
   /// Vectors and scalars of the method that are saved: `count` floats, zero at first. In the constructor.
   std::span<float> remember(std::size_t count);
-  /// From the next begin() on the vector goes as it is, or with the tensor's codec.
+  /// In prepare(): whether the vector goes as it is in this round. Of those who say values only.
   void send_exactly(bool exactly) noexcept { exactly_ = exactly; }
 
  private:
@@ -73,12 +76,14 @@ class CompressingMixer : public Mixer {
     std::vector<std::unique_ptr<PayloadStream>> theirs;  ///< by in-neighbour, if the codec learns, else one
   };
   static Streams make_streams(std::string_view codec, const MixingSetup& setup);
-  [[nodiscard]] PayloadStream& own() const noexcept { return *(exactly_ ? exact_ : coded_).own; }
+  [[nodiscard]] PayloadStream& own() const noexcept { return *streams().own; }
   [[nodiscard]] PayloadStream& theirs(std::size_t neighbour) const noexcept;
 
-  Scaling scaling_;
+  [[nodiscard]] const Streams& streams() const noexcept { return exactly_ ? exact_ : coded_; }
+
+  Says says_;
   Streams coded_;
-  Streams exact_;
+  Streams exact_;  // none for those who say codes only
   bool exactly_ = false;
   std::vector<float> vector_;
   std::vector<float> decoded_;

@@ -18,7 +18,7 @@ constexpr std::array kKeys = {
 class DeepSqueeze final : public CompressingMixer, public Negotiator {
  public:
   DeepSqueeze(const Options& options, const MixingSetup& setup)
-      : CompressingMixer(setup, Scaling::least_squares),
+      : CompressingMixer(setup, Says::scaled_codes),
         error_(remember(setup.shape.count())),
         step_(options, "eta", StepSize::flood_of(setup.topology), remember(StepSize::kFloats)),
         change_(setup.shape.count()) {}

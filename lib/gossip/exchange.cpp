@@ -135,11 +135,6 @@ Task run(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mix
 Task exchange(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mixer, Note note) {
   try {
     co_await run(call, around, slots, mixer, note);
-  } catch (const Error& error) {
-    call.engine.fail_all({call.engine.rank(), error.status(),
-                          sentence("rank ", call.engine.rank(), ", ", call.describe(), ": ", error.what())});
-    slots.land();
-    throw;
   } catch (...) {
     slots.land();
     throw;

@@ -13,7 +13,7 @@ namespace {
 class Replicas : public CompressingMixer {
  public:
   explicit Replicas(const MixingSetup& setup)
-      : CompressingMixer(setup, Scaling::none),
+      : CompressingMixer(setup, Says::codes_or_values),
         known_(remember(setup.shape.count())),
         mixed_(remember(setup.shape.count())),
         rounds_(remember(Remembered<std::uint64_t>::kFloats)) {
@@ -116,32 +116,29 @@ class Ecd final : public Replicas {
   std::vector<float> next_;
 };
 
-}  // namespace
-
-MixingEntry dcd_mixing() noexcept {
-  return {.name = "dcd",
-          .summary = "replicas of the neighbours' models, moved by compressed differences: mild codecs (DCD-PSGD)",
+template <typename Method>
+MixingEntry entry(std::string_view name, std::string_view summary) noexcept {
+  return {.name = name,
+          .summary = summary,
           .needs = Stochastic::both,
           .fixed_graph = true,
           .compresses = true,
           .in_own_type = false,
           .keys = {},
           .make = [](const Options&, const MixingSetup& setup) -> std::unique_ptr<Mixer> {
-            return std::make_unique<Dcd>(setup);
+            return std::make_unique<Method>(setup);
           }};
 }
 
+}  // namespace
+
+MixingEntry dcd_mixing() noexcept {
+  return entry<Dcd>("dcd",
+                    "replicas of the neighbours' models, moved by compressed differences: mild codecs (DCD-PSGD)");
+}
+
 MixingEntry ecd_mixing() noexcept {
-  return {.name = "ecd",
-          .summary = "replicas that extrapolate: unbiased codecs of little noise (ECD-PSGD)",
-          .needs = Stochastic::both,
-          .fixed_graph = true,
-          .compresses = true,
-          .in_own_type = false,
-          .keys = {},
-          .make = [](const Options&, const MixingSetup& setup) -> std::unique_ptr<Mixer> {
-            return std::make_unique<Ecd>(setup);
-          }};
+  return entry<Ecd>("ecd", "replicas that extrapolate: unbiased codecs of little noise (ECD-PSGD)");
 }
 
 }  // namespace gossamer

@@ -131,7 +131,8 @@ GOSS_API goss_status goss_iallreduce(goss_tensor *tensor, void *data, goss_op op
  * `average`, data <- w_ii data + sum over in-neighbours j of w_ij data_j (D-PSGD, Lian et al., NeurIPS 2017). Waits for
  * the neighbours' messages of the same round only; ranks may so be apart by as many rounds as hops. No agreement: a
  * neighbour that makes another call on the tensor is waited for until TIMEOUT. NUMERIC on the rank with NaN or Inf and
- * on its neighbours, whose models stay as they are. UNSUPPORTED for a tensor with a lossy codec under a method that does
+ * on its neighbours, whose models stay as they are; and on a rank whose round comes to NaN or Inf, which has lost its
+ * model. UNSUPPORTED for a tensor with a lossy codec under a method that does
  * not compress, and for one that is part of a model (granularity=model). */
 GOSS_API goss_status goss_mix(goss_tensor *tensor, void *data);
 GOSS_API goss_status goss_imix(goss_tensor *tensor, void *data, goss_request **request);

@@ -14,6 +14,7 @@ fi
 if command -v ccache >/dev/null; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
   export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1  # one checkout's objects serve the next
+  export CCACHE_SLOPPINESS=pch_defines,time_macros  # as it wants to be told where there is a precompiled header
 fi
 
 # quietly LOG WHAT COMMAND…: runs the command with its output in build/logs/LOG; shows the end of it on failure.

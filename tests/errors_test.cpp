@@ -311,7 +311,7 @@ TEST_CASE("tensors of fewer elements than min_compress go through uncompressed (
   run_ranks(2, [&](int rank) {
     const CommHandle comm = make_comm(group, rank, "transport=inproc min_compress=100 codec=topk:ratio=0.01");
     for (const std::size_t count : {99UL, 100UL}) {
-      const TensorHandle tensor = make_tensor(comm.get(), "g" + std::to_string(count), {count}, "");
+      const TensorHandle tensor = make_tensor(comm.get(), std::to_string(count) + " values", {count}, "");
       std::vector<float> data = normal_values(3, rank, 0, count);
       const std::vector<float> other = normal_values(3, 1 - rank, 0, count);
       std::vector<float> sum = data;

@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <Eigen/Dense>
 #include <string>
 #include <vector>
 
@@ -23,7 +22,7 @@ Eigen::MatrixXd unit_columns(Eigen::MatrixXd matrix) {
 /// Fᵀ F + λ I, inverted.
 Eigen::MatrixXd ridge_inverse(const Eigen::MatrixXd& factor, double lambda) {
   const Eigen::Index rank = factor.cols();
-  return (factor.transpose() * factor + lambda * Eigen::MatrixXd::Identity(rank, rank)).inverse();
+  return inverse(factor.transpose() * factor + lambda * Eigen::MatrixXd::Identity(rank, rank));
 }
 
 }  // namespace

@@ -2,13 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,13 +14,10 @@
 
 #include "compress/codec.hpp"
 #include "lib/base/error.hpp"
+#include "tests/matrices.hpp"
 
-/// Linear codecs of a matrix on several ranks, and matrices of known singular values to compare their results with in
-/// float64.
+/// Linear codecs of a matrix on several ranks.
 namespace gossamer::test {
-
-using Values = std::vector<float>;
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 inline Shape matrix_shape(std::size_t rows, std::size_t cols) {
   return {DType::float32, {rows, cols}};
@@ -32,45 +27,6 @@ inline std::unique_ptr<LinearCodec> make_linear(const std::string& spec, const S
   std::unique_ptr<TensorCodec> codec = make_codec(spec, shape).codec;
   REQUIRE(dynamic_cast<LinearCodec*>(codec.get()) != nullptr);
   return std::unique_ptr<LinearCodec>(static_cast<LinearCodec*>(codec.release()));
-}
-
-inline Values random_values(std::size_t count, std::uint64_t seed) {
-  std::mt19937_64 engine(seed);
-  std::normal_distribution<float> normal;
-  Values values(count);
-  for (float& value : values) value = normal(engine);
-  return values;
-}
-
-inline Eigen::MatrixXd as_matrix(const Values& values, std::size_t rows, std::size_t cols) {
-  using Map = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
-  return Map(values.data(), static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(cols)).cast<double>();
-}
-
-inline Values as_values(const Eigen::MatrixXd& matrix) {
-  const RowMajor rows = matrix;
-  Values values(static_cast<std::size_t>(rows.size()));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(rows.data()[i]);
-  return values;
-}
-
-/// A random matrix with the given singular values.
-inline Eigen::MatrixXd with_spectrum(std::size_t rows, std::size_t cols, const Eigen::VectorXd& singular,
-                                     std::uint64_t seed) {
-  const auto count = singular.size();
-  const auto basis = [&](std::size_t length, std::uint64_t s) -> Eigen::MatrixXd {
-    const auto size = static_cast<Eigen::Index>(length);
-    const Eigen::MatrixXd random =
-        as_matrix(random_values(length * static_cast<std::size_t>(count), s), length, static_cast<std::size_t>(count));
-    return Eigen::HouseholderQR<Eigen::MatrixXd>(random).householderQ() * Eigen::MatrixXd::Identity(size, count);
-  };
-  return basis(rows, seed) * singular.asDiagonal() * basis(cols, seed + 1).transpose();
-}
-
-inline Eigen::VectorXd geometric_spectrum(Eigen::Index count, double ratio) {
-  Eigen::VectorXd singular(count);
-  for (Eigen::Index i = 0; i < count; ++i) singular[i] = std::pow(ratio, static_cast<double>(i));
-  return singular;
 }
 
 inline bool all_finite(const Values& values) {
@@ -154,15 +110,5 @@ class Ranks {
   std::uint32_t call_ = 0;
   std::size_t sent_ = 0;
 };
-
-inline double relative_error(const Values& got, const Eigen::MatrixXd& exact) {
-  const Eigen::MatrixXd result =
-      as_matrix(got, static_cast<std::size_t>(exact.rows()), static_cast<std::size_t>(exact.cols()));
-  return (result - exact).norm() / exact.norm();
-}
-
-inline Eigen::MatrixXd columns_of(std::span<const float> state, std::size_t length) {
-  return as_matrix(Values(state.begin(), state.end()), state.size() / length, length).transpose();
-}
 
 }  // namespace gossamer::test

@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <Eigen/Dense>
 #include <cmath>
 #include <cstdio>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/matrices.hpp"
 #include "tests/world.hpp"
 
 // Where to approximate: of the sum, in rounds (powersgd), or of partial sums, at every hop (lowrank). Prints the table
@@ -81,8 +81,8 @@ Measured measure(const std::string& codec, const std::vector<std::vector<RowMajo
   return measured;
 }
 
-double tail_share(const Eigen::VectorXf& singular, Eigen::Index rank) {
-  return static_cast<double>(singular.tail(singular.size() - rank).norm() / singular.norm());
+double tail_share(const Eigen::VectorXd& singular, Eigen::Index rank) {
+  return singular.tail(singular.size() - rank).norm() / singular.norm();
 }
 
 void print_rows(Eigen::Index rows, Eigen::Index cols, int ranks) {
@@ -100,7 +100,7 @@ void print_rows(Eigen::Index rows, Eigen::Index cols, int ranks) {
     std::printf("| %d x %d | %d | `%s` | %.3f | %.3f | %.1f | %.2f |\n", static_cast<int>(rows), static_cast<int>(cols),
                 ranks, codec.c_str(), measured.cold, measured.warm, measured.kilobytes, measured.milliseconds);
   }
-  const Eigen::VectorXf singular = Eigen::BDCSVD<Eigen::MatrixXf>(sums.back()).singularValues();
+  const Eigen::VectorXd singular = singular_triplets(sums.back().cast<double>()).values;
   std::printf("best of the last sum: rank 4 %.3f, rank 16 %.3f\n", tail_share(singular, 4), tail_share(singular, 16));
 }
 

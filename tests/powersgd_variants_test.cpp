@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <Eigen/Dense>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -82,16 +81,11 @@ TEST_CASE("half: equals the centralised computation in float64, call after call"
     total += as_matrix(inputs.back(), kRows, kCols);
   }
   Ranks group(3, "powersgd:rank=4,half=on", matrix_shape(kRows, kCols));
-  const auto basis_of = [](const Eigen::MatrixXd& factor) -> Eigen::MatrixXd {
-    return Eigen::HouseholderQR<Eigen::MatrixXd>(factor).householderQ() *
-           Eigen::MatrixXd::Identity(factor.rows(), factor.cols());
-  };
   Eigen::MatrixXd agreed = as_matrix(group.sum(inputs), kRows, kCols);
   for (int call = 1; call < 4; ++call) {
     // The columns (rows) of what was agreed span the factor that the next call starts from.
     const Eigen::MatrixXd spanned = call % 2 == 1 ? agreed : Eigen::MatrixXd(agreed.transpose());
-    const Eigen::MatrixXd basis =
-        basis_of(spanned.colPivHouseholderQr().householderQ() * Eigen::MatrixXd::Identity(spanned.rows(), 4));
+    const Eigen::MatrixXd basis = singular_triplets(spanned).left.leftCols(4);
     const Eigen::MatrixXd expected = call % 2 == 1 ? Eigen::MatrixXd(basis * (basis.transpose() * total))
                                                    : Eigen::MatrixXd(total * basis * basis.transpose());
     const Values result = group.sum(inputs);

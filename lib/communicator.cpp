@@ -26,7 +26,10 @@ std::string Communicator::describe() const {
   for (const Dimension& dimension : topology_->dimensions()) {
     text += sentence(dimension.direct ? " direct(" : " ring(", dimension.size, ")");
   }
-  text += sentence(", spectral gap ", topology_->spectral_gap(), "\nneighbours:");
+  text += sentence(", spectral gap ", topology_->spectral_gap());
+  if (!links_text_.empty()) text += "\nlinks: " + links_text_;
+  if (!topology_->reason().empty()) text += "\nchosen: " + topology_->reason();
+  text += "\nneighbours:";
   for (const int neighbour : topology_->neighbours(rank_)) {
     const bool near =
         places_[static_cast<std::size_t>(neighbour)].host == places_[static_cast<std::size_t>(rank_)].host;

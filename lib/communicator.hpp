@@ -77,6 +77,7 @@ class Communicator {
   Communicator(Bootstrap& bootstrap, const Config& config);
 
   void place_ranks(Bootstrap& bootstrap);
+  void choose_topology(Bootstrap& bootstrap);
   void open(Bootstrap& bootstrap);
   void claim(TensorSlot& slot, const char* operation);
   [[nodiscard]] World world() const noexcept;
@@ -93,6 +94,7 @@ class Communicator {
   int size_;
   Log log_;
   std::vector<Place> places_;
+  std::string links_text_;  // what was measured; empty: nothing
   std::unique_ptr<Topology> topology_;
   std::vector<Leg> legs_;
   std::unique_ptr<Lifelines> lifelines_;

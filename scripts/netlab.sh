@@ -3,7 +3,9 @@
 # two hosts share no memory, no processes and no loopback; nothing is made outside the lab's own namespaces.
 #
 #   scripts/netlab.sh [-l LAB] [-s SUBNET] COMMAND
-#     up N [RATE]          make N hosts SUBNET.1 … SUBNET.N; RATE as tc writes it (1gbit) or none [1gbit]
+#     up N [RATE [RACKS UPLINK]]
+#                          make N hosts SUBNET.1 … SUBNET.N; RATE as tc writes it (1gbit) or none [1gbit]; host i in
+#                          rack i mod RACKS, and one link of the rate UPLINK out of each rack
 #     run N -- CMD…        one rank per host: RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT set; waits for all and
 #                          returns the exit code of the first that failed
 #     mpirun N -- CMD…     the same under mpirun.mpich
@@ -38,21 +40,35 @@ shape() { # NAMESPACE DEVICE RATE: packets beyond the rate wait up to 50 ms, the
   [ "$3" = none ] || tc -n "$1" qdisc add dev "$2" root tbf rate "$3" burst 256kb latency 50ms
 }
 
+# A bridge of its own, from which one shaped link leads to the bridge of all racks.
+add_rack() { # RACK UPLINK
+  ip -n "$(switch)" link add "rack$1" type bridge
+  ip -n "$(switch)" link set "rack$1" up
+  ip -n "$(switch)" link add "up$1" type veth peer name "down$1"
+  ip -n "$(switch)" link set "up$1" master "rack$1" up
+  ip -n "$(switch)" link set "down$1" master bridge up
+  shape "$(switch)" "up$1" "$2"
+  shape "$(switch)" "down$1" "$2"
+}
+
 up() {
-  local count=$1 rate=$2 i
+  local count=$1 rate=$2 racks=$3 uplink=$4 i bridge=bridge
   [[ $count =~ ^[1-9][0-9]?$ ]] || die "up: N is '$count', should be 1 to 99"
+  [[ $racks =~ ^[0-9]+$ && $racks -le $count ]] || die "up: RACKS is '$racks', should be 0 to $count"
   [ -z "$(namespaces)" ] || die "lab $lab is up already; netlab.sh -l $lab down ends it"
   ip netns add "$(switch)" 2>/dev/null || die "this machine does not allow network namespaces" 77
   trap down EXIT
   ip -n "$(switch)" link add bridge type bridge
   ip -n "$(switch)" link set bridge up
+  for ((i = 0; i < racks; ++i)); do add_rack $i "$uplink"; done
   for ((i = 0; i < count; ++i)); do
+    [ "$racks" = 0 ] || bridge=rack$((i % racks))
     ip netns add "$(host $i)"
     ip link add eth0 netns "$(host $i)" type veth peer name "port$i" netns "$(switch)"
     ip -n "$(host $i)" link set lo up
     ip -n "$(host $i)" address add "$subnet.$((i + 1))/24" dev eth0
     ip -n "$(host $i)" link set eth0 up
-    ip -n "$(switch)" link set "port$i" master bridge up
+    ip -n "$(switch)" link set "port$i" master "$bridge" up
     shape "$(host $i)" eth0 "$rate"
     shape "$(switch)" "port$i" "$rate"
   done
@@ -164,7 +180,7 @@ shift
 require_tools
 
 case $command in
-  up) [ $# -ge 1 ] || usage; up "$1" "${2:-1gbit}" ;;
+  up) [ $# -ge 1 ] || usage; up "$1" "${2:-1gbit}" "${3:-0}" "${4:-none}" ;;
   run|mpirun|openmpi) if [ $# -lt 3 ] || [ "$2" != -- ]; then usage; fi; $command "$1" "${@:3}" ;;
   enter-pmi) [ "${1:-}" = -- ] || usage; enter "$PMI_RANK" "${@:2}" ;;
   rsh) [ $# -ge 2 ] || usage; rsh "$@" ;;

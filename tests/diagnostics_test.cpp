@@ -14,7 +14,7 @@ using namespace gossamer::test;
 
 namespace {
 
-constexpr GossipJob kJob{.payload_bytes = 1000, .latency_seconds = 1e-3, .bytes_per_second = 1e6};
+const GossipJob kJob{.payload_bytes = 1000, .links = Links::uniform({1e-3, 1e6})};
 
 }  // namespace
 

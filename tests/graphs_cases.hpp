@@ -18,7 +18,7 @@ namespace gossamer::test {
 inline std::vector<std::string> graph_specs_for(std::size_t size) {
   std::vector<std::string> specs;
   for (const TopologyEntry& entry : topologies()) {
-    if (!std::holds_alternative<TopologyEntry::Gossip>(entry.make)) continue;
+    if (!std::holds_alternative<TopologyEntry::MakeGraph>(entry.make)) continue;
     if (entry.name == "file") continue;  // has a test of its own
     if (entry.name == "base") {
       for (const char* k : {"1", "2", "3", "4"}) specs.push_back(std::string("base:k=") + k);

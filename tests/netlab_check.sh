@@ -27,6 +27,23 @@ code=0
 netlab run 3 -- sh -c 'test $RANK != 2 || kill -KILL $$' || code=$?
 test "$code" = 137
 
+echo "== ranks placed on two hosts by turns: a ring by measured links crosses twice"
+# Ranks 0 and 2 on the first host, 1 and 3 on the second. Any ring that crosses twice has 2 beside 0.
+text=$(netlab run 2 -- sh -c '
+  export WORLD_SIZE=4
+  "$0" info --topology ring:order=measured & first=$!
+  RANK=$((RANK + 2)) "$0" info --topology ring:order=measured
+  wait $first' "$gossamer")
+echo "$text"
+grep -q '^neighbours:.* 2 (same host)' <<< "$text"
+
+echo "== hosts in two racks by turns: so it does between racks, which no host map tells"
+netlab down
+netlab up 4 1gbit 2 50mbit
+text=$(netlab run 4 -- "$gossamer" info --topology ring:order=measured)
+echo "$text"
+grep -q '^neighbours:.* 2 (other host)' <<< "$text"
+
 echo "== nothing is left"
 netlab down
 netlab status | grep -q 'is down'

@@ -9,7 +9,6 @@
 
 #include "lib/base/error.hpp"
 #include "tests/topology_cases.hpp"
-#include "topology/automatic.hpp"
 #include "topology/topology.hpp"
 
 using namespace gossamer;
@@ -131,32 +130,6 @@ TEST_CASE("hierarchical on uneven hosts says how many ranks each has, and what t
   CHECK(Topology::from_spec("hierarchical:local=2", places).dimensions()[0].size == 2);
   CHECK_THROWS_WITH_AS(Topology::from_spec("hierarchical:local=4", places),
                        "topology hierarchical:local=4: 6 ranks do not make groups of 4", Error);
-}
-
-TEST_CASE("auto: one host a ring, even hosts hierarchical, many single ranks a hypercube, otherwise a ring") {
-  const auto chosen = [](const std::vector<std::size_t>& ranks_per_host) {
-    std::vector<Place> places;
-    for (std::size_t host = 0; host < ranks_per_host.size(); ++host) {
-      places.insert(places.end(), ranks_per_host[host], Place{host + 1, 0});
-    }
-    const AutomaticChoice choice = choose_automatically(places);
-    const Topology automatic = Topology::from_spec("auto", places);
-    const Topology written = Topology::from_spec(choice.spec, places);
-    REQUIRE(automatic.dimensions().size() == written.dimensions().size());
-    for (std::size_t i = 0; i < written.dimensions().size(); ++i) {
-      CHECK(automatic.dimensions()[i].size == written.dimensions()[i].size);
-    }
-    return choice.spec + ": " + choice.reason;
-  };
-  CHECK(chosen({1}) == "ring: all ranks, 1, are on one host");
-  CHECK(chosen({24}) == "ring: all ranks, 24, are on one host");
-  CHECK(chosen({4, 4}) == "hierarchical: each of 2 hosts has 4 ranks");
-  CHECK(chosen({4, 3}) == "ring: 2 hosts have different numbers of ranks, and 7 ranks are few");
-  CHECK(chosen({1, 1, 1}) == "ring: each of 3 hosts has one rank, and 3 ranks are few");
-  CHECK(chosen(std::vector<std::size_t>(24, 1)) ==
-        "hypercube: each of 24 hosts has one rank, and a ring of 24 would take 46 steps");
-  CHECK(chosen(std::vector<std::size_t>(20, 1)) ==
-        "ring: each of 20 hosts has one rank, and 20 has the prime factor 5");
 }
 
 TEST_CASE("dot text has one cluster per host and every edge once") {

@@ -32,13 +32,16 @@ inline std::vector<std::string> torus_specs(std::size_t size) {
 inline std::vector<std::string> specs_for(std::size_t size) {
   std::vector<std::string> specs;
   for (const TopologyEntry& entry : topologies()) {
-    if (!std::holds_alternative<TopologyEntry::Product>(entry.make)) continue;
+    if (!std::holds_alternative<TopologyEntry::MakeProduct>(entry.make)) continue;
     if (entry.name == "torus") {
       for (const std::string& spec : torus_specs(size)) specs.push_back(spec);
     } else if (entry.name == "hierarchical") {
       for (std::size_t local = 1; local <= size; ++local) {
         if (size % local == 0) specs.push_back("hierarchical:local=" + std::to_string(local));
       }
+    } else if (entry.name == "ring" || entry.name == "auto") {
+      specs.emplace_back(entry.name);
+      specs.emplace_back(entry.name == "ring" ? "ring:order=measured" : "auto:bytes=64");
     } else {
       REQUIRE_MESSAGE(entry.form == entry.name, "say here how ", std::string(entry.form), " is sized for n ranks");
       specs.emplace_back(entry.name);

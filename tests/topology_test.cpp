@@ -274,7 +274,8 @@ TEST_CASE("refused specs get a sentence with the value and the valid ones") {
   CHECK(refusal("chord", 4).starts_with("unknown topology 'chord'; known: ring, torus, hypercube, complete, "));
   CHECK(refusal("torus:2x3", 8) == "torus:2x3 has 6 places but there are 8 ranks");
   CHECK(refusal("torus:100000x100000x100000", 8).find("there are 8 ranks") != std::string::npos);
-  CHECK(refusal("ring:8", 8) == "topology ring takes no parameters; 'ring:8' is written ring");
+  CHECK(refusal("complete:8", 8) == "topology complete takes no parameters; 'complete:8' is written complete");
+  CHECK(refusal("ring:8", 8) == "topology ring: '8' is not of the form key=value");
   CHECK(refusal("ring:size=8", 8).find("unknown topology ring key 'size'") == 0);
   CHECK(refusal("torus:colour=2,2x4", 8).find("unknown topology torus key 'colour'") == 0);
   CHECK(refusal("", 8).find("has no name") != std::string::npos);

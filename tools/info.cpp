@@ -11,6 +11,8 @@
 #include "lib/gossip/mixer.hpp"
 #include "lib/gossip/outer.hpp"
 #include "tools/json.hpp"
+#include "tools/perf_ranks.hpp"
+#include "tools/perf_session.hpp"
 #include "topology/topology.hpp"
 #include "transport/transport.hpp"
 
@@ -185,10 +187,26 @@ void print_json() {
   std::printf("%s\n", out.str().c_str());
 }
 
+/// What rank 0's communicator says of itself: where the topology chooses, why, and the links it measured.
+int print_communicator(const InfoOptions& options) {
+  const std::string transport = options.inproc > 0 ? " transport=inproc " : " ";
+  const std::string config = "topology=" + options.topology + transport + options.config;
+  const RankMain rank_main = [](goss_comm* owned) {
+    Session session(owned);
+    if (session.rank() == 0) std::printf("%s", describe(session.comm()).c_str());
+    session.barrier();
+    return 0;
+  };
+  if (options.inproc > 0) return run_threads(options.inproc, config, rank_main);
+  if (options.ranks > 0) return run_children(options.ranks, config, rank_main);
+  return run_from_environment(config, rank_main);
+}
+
 }  // namespace
 
-int run_info(bool json) {
-  if (json) {
+int run_info(const InfoOptions& options) {
+  if (!options.topology.empty()) return print_communicator(options);
+  if (options.json) {
     print_json();
   } else {
     print_text();

@@ -73,6 +73,24 @@ void add_run(CLI::App& app, PerfOptions& options) {
   app.add_flag("--json", options.json, "one JSON object instead of the table")->excludes(explain)->group("Run");
 }
 
+void add_info(CLI::App& app, InfoOptions& options) {
+  auto* json = app.add_flag("--json", options.json, "one JSON object instead of text");
+  auto* topology =
+      app.add_option("-t,--topology", options.topology,
+                     "instead: make a communicator of this topology, as mpirun, torchrun's environment, --ranks or "
+                     "--inproc say, and show what it is, what it measured and why it was chosen, e.g. auto")
+          ->type_name("SPEC")
+          ->excludes(json);
+  app.add_option("--config", options.config, "its further configuration, as \"key=value key=value\"")->needs(topology);
+  auto* ranks = app.add_option("--ranks", options.ranks, "start this many processes here, without mpirun")
+                    ->check(CLI::Range(1, 512))
+                    ->needs(topology);
+  app.add_option("--inproc", options.inproc, "ranks as this many threads of one process")
+      ->check(CLI::Range(1, 512))
+      ->needs(topology)
+      ->excludes(ranks);
+}
+
 void add_codecs(CLI::App& app, CodecsOptions& options) {
   app.add_option("-c,--codec", options.codecs,
                  "codec spec, e.g. topk:ratio=0.01; may be repeated. Without it: all, each with its defaults")
@@ -130,8 +148,8 @@ int run(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
 
   CLI::App* info = app.add_subcommand("info", "Version, build, codecs, topologies, transports, configuration, devices");
-  bool json = false;
-  info->add_flag("--json", json, "one JSON object instead of text");
+  InfoOptions info_options;
+  add_info(*info, info_options);
 
   CLI::App* perf = app.add_subcommand("perf",
                                       "Time all-reduces. Ranks come from mpirun (Open MPI, MPICH), from torchrun's "
@@ -157,7 +175,7 @@ int run(int argc, char** argv) {
   add_topology(*topology, topology_options);
 
   CLI11_PARSE(app, argc, argv);
-  if (info->parsed()) return run_info(json);
+  if (info->parsed()) return run_info(info_options);
   if (topology->parsed()) return run_topology(topology_options);
   return codecs->parsed() ? run_codecs(codecs_options) : run_perf(options, argv);
 }

@@ -10,13 +10,6 @@
 namespace gossamer::tools {
 namespace {
 
-std::string describe(goss_comm* comm) {
-  std::string text(4096, '\0');
-  expect_ok(goss_comm_describe(comm, text.data(), text.size()), "describing the communicator");
-  text.resize(text.find('\0'));
-  return text;
-}
-
 int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
   Session session(owned);
   const bool prints = session.rank() == 0;

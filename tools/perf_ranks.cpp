@@ -24,7 +24,7 @@ int guarded(int rank, const std::function<int()>& body) {
   try {
     return body();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "gossamer perf: rank %d: %s\n", rank, error.what());
+    std::fprintf(stderr, "gossamer: rank %d: %s\n", rank, error.what());
     return 1;
   }
 }
@@ -127,7 +127,7 @@ int run_from_environment(const std::string& config, const RankMain& rank_main) {
   const bool told = std::getenv("RANK") != nullptr || std::getenv("PMI_RANK") != nullptr ||
                     std::getenv("OMPI_COMM_WORLD_RANK") != nullptr || std::getenv("SLURM_PROCID") != nullptr;
   if (!told) {
-    std::fprintf(stderr, "gossamer perf: one rank; for more: --ranks N, --inproc N, or mpirun -n N gossamer perf\n");
+    std::fprintf(stderr, "gossamer: one rank; for more: --ranks N, --inproc N, or mpirun -n N gossamer ...\n");
     setenv("RANK", "0", 1);
     setenv("WORLD_SIZE", "1", 1);
   }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lib/include/gossamer/gossamer.h"
@@ -12,6 +13,9 @@ namespace gossamer::tools {
 
 /// Throws Error with the status and goss_last_error() unless `status` is GOSS_OK.
 void expect_ok(goss_status status, const char* what);
+
+/// What goss_comm_describe() says.
+std::string describe(goss_comm* comm);
 
 struct TensorDeleter {
   void operator()(goss_tensor* tensor) const noexcept { goss_tensor_destroy(tensor); }

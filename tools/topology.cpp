@@ -20,7 +20,7 @@ double payload_bytes(const TopologyOptions& options) {
 }
 
 TopologyRow examine(const std::string& spec, const TopologyOptions& options, const GossipJob& job) {
-  Topology topology = Topology::from_spec(spec, places_of(options), {options.weights, options.seed});
+  Topology topology = Topology::from_spec(spec, places_of(options), {options.weights, options.seed, &job.links});
   const Diagnosis diagnosis = diagnose(topology, job);
   return {std::move(topology), diagnosis};
 }
@@ -50,6 +50,12 @@ std::vector<TopologyRow> examine_all(const TopologyOptions& options, const Gossi
   return rows;
 }
 
+/// Between hosts as the options say, within them as is usual. On one host every rank is as if it had one to itself.
+Links links_of(const TopologyOptions& options) {
+  const Link link{options.latency_us * 1e-6, options.bandwidth * 1e9};
+  return options.hosts == 1 ? Links::uniform(link) : Links(places_of(options), kSupposedWithinHost, link);
+}
+
 void draw(const Topology& topology, const TopologyOptions& options) {
   if (options.svg.empty() && options.dot.empty()) return;
   const std::string dot = topology.to_dot(places_of(options));
@@ -77,7 +83,7 @@ int run_topology(const TopologyOptions& options) {
   if (options.hosts > options.ranks) {
     fail(Status::argument, "--hosts ", options.hosts, " is more than --ranks ", options.ranks);
   }
-  const GossipJob job{payload_bytes(options), options.latency_us * 1e-6, options.bandwidth * 1e9};
+  const GossipJob job{payload_bytes(options), links_of(options)};
   std::vector<TopologyRow> rows;
   if (!options.spec.empty()) {
     rows.push_back(examine(options.spec, options, job));

@@ -4,7 +4,6 @@
 #include "tools/json.hpp"
 #include "tools/table.hpp"
 #include "tools/topology.hpp"
-#include "topology/automatic.hpp"
 
 namespace gossamer::tools {
 namespace {
@@ -44,14 +43,17 @@ void print_line(const char* name, const std::string& value) {
   std::printf("  %-18s %s\n", name, value.c_str());
 }
 
-std::string job_text(const GossipJob& job) {
-  return formatted("%.0f B", job.payload_bytes) + " to each receiver, links of " +
-         formatted("%g us", job.latency_seconds * 1e6) + " and " + formatted("%g GB/s", job.bytes_per_second * 1e-9);
+std::string job_text(const TopologyOptions& options, const GossipJob& job) {
+  const std::string links = options.hosts > 1 ? job.links.text()
+                                              : "links of " + formatted("%g us", options.latency_us) + " and " +
+                                                    formatted("%g GB/s", options.bandwidth);
+  return formatted("%.0f B", job.payload_bytes) + " to each receiver, " + links;
 }
 
 void write_row(JsonWriter& out, const TopologyRow& row) {
   const Diagnosis& diagnosis = row.diagnosis;
   out.text("spec", row.topology.spec());
+  out.text("chosen", row.topology.reason());
   out.text("dimensions", dimensions_of(row.topology));
   out.integer("period", row.topology.period());
   out.flag("symmetric", row.topology.symmetric());
@@ -79,8 +81,8 @@ void write_job(JsonWriter& out, const TopologyOptions& options, const GossipJob&
   out.text("weights", options.weights);
   out.integer("seed", options.seed);
   out.number("payload_bytes", job.payload_bytes);
-  out.number("latency_seconds", job.latency_seconds);
-  out.number("bytes_per_second", job.bytes_per_second);
+  out.number("latency_seconds", options.latency_us * 1e-6);
+  out.number("bytes_per_second", options.bandwidth * 1e9);
 }
 
 }  // namespace
@@ -99,10 +101,7 @@ void print_topology(const TopologyOptions& options, const GossipJob& job, const 
   std::printf("%s: %d ranks on %d %s, weights=%s, seed=%llu\n", row.topology.spec().c_str(), options.ranks,
               options.hosts, options.hosts == 1 ? "host" : "hosts", options.weights.c_str(),
               static_cast<unsigned long long>(options.seed));
-  if (row.topology.spec() == "auto") {
-    const AutomaticChoice choice = choose_automatically(places_of(options));
-    print_line("chosen", choice.spec + ": " + choice.reason);
-  }
+  if (!row.topology.reason().empty()) print_line("chosen", row.topology.reason());
   print_line("period", std::to_string(row.topology.period()) + (row.topology.period() == 1 ? " round" : " rounds"));
   print_line("mixing matrix", sums_of(row.topology));
   print_line("spectral gap", formatted("%.6g", diagnosis.spectral_gap));
@@ -111,7 +110,7 @@ void print_topology(const TopologyOptions& options, const GossipJob& job, const 
   print_line("connections", std::to_string(diagnosis.connections) + " at most, of a rank");
   print_line("diameter", std::to_string(diagnosis.diameter));
   print_line("rounds", rounds_cell(diagnosis) + (diagnosis.exact ? "" : " to 1/1000 of the disagreement"));
-  std::printf("Predicted for %s\n", job_text(job).c_str());
+  std::printf("Predicted for %s\n", job_text(options, job).c_str());
   print_line("sent in a round", formatted("%.0f B", diagnosis.bytes_per_round) + " per rank");
   print_line("a round", milliseconds(diagnosis.round_seconds) + " ms");
   print_line("all rounds", milliseconds(diagnosis.seconds) + (std::isfinite(diagnosis.seconds) ? " ms" : ""));
@@ -136,7 +135,7 @@ void print_comparison(const TopologyOptions& options, const GossipJob& job, cons
     std::printf("%s\n", out.str().c_str());
     return;
   }
-  std::printf("# %d ranks on %d hosts; %s\n", options.ranks, options.hosts, job_text(job).c_str());
+  std::printf("# %d ranks on %d hosts; %s\n", options.ranks, options.hosts, job_text(options, job).c_str());
   std::printf("# rounds: to 1/1000 of the disagreement, or to none; time: of these rounds, predicted, best first;\n");
   std::printf("# all-reduce: of the exact sum, for comparison\n");
   std::vector<Cells> table = {{"topology", "gap", "degree", "connections", "rounds", "sent (B/round)", "round (ms)",

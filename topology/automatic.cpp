@@ -1,66 +1,117 @@
-#include "topology/automatic.hpp"
-
 #include <algorithm>
-#include <map>
-#include <numeric>
+#include <array>
+#include <iomanip>
 
 #include "lib/base/error.hpp"
 #include "topology/entries.hpp"
 #include "topology/gossip_graph.hpp"
+#include "topology/prediction.hpp"
 #include "topology/shape.hpp"
 
 namespace gossamer {
 namespace {
 
-constexpr std::size_t kLongRing = 16;    // ranks whose 2 (n - 1) steps are worth two more connections each
-constexpr std::size_t kShortFactor = 4;  // above it a hypercube's rings are long themselves
+constexpr std::array kKeys = {
+    Key{"bytes", "1048576", "of the all-reduces to choose for, as their payloads are sent; an integer from 1"},
+};
 
-std::vector<Dimension> automatic(const Options& /*options*/, const Layout& layout) {
-  return choose_automatically(layout.ranks_per_host).dimensions;
+constexpr std::size_t kMostComplete = 64;  // ranks that may all be connected with each other
+constexpr double kAlike = 1.1;             // predictions that are no further apart say nothing of which is better
+constexpr std::size_t kShown = 6;
+
+/// What could be written instead of auto.
+struct Candidate {
+  std::string spec;
+  std::vector<Dimension> dimensions;
+  double seconds = 0;
+};
+
+std::string shape_text(std::span<const std::size_t> factors) {
+  std::string text;
+  for (const std::size_t factor : factors) text += (text.empty() ? "" : "x") + std::to_string(factor);
+  return text;
+}
+
+std::vector<Dimension> rings(std::span<const std::size_t> sizes) {
+  std::vector<Dimension> dimensions;
+  for (const std::size_t size : sizes) dimensions.push_back({.size = size});
+  return dimensions;
+}
+
+bool same_rings(const Candidate& a, const Candidate& b) {
+  return std::equal(a.dimensions.begin(), a.dimensions.end(), b.dimensions.begin(), b.dimensions.end(),
+                    [](const Dimension& x, const Dimension& y) { return x.size == y.size && x.direct == y.direct; });
+}
+
+// In the order of preference: what has fewer neighbours first. Tori of two or three factors; more are the hypercube's.
+std::vector<Candidate> candidates(const Layout& layout) {
+  std::vector<Candidate> list;
+  const auto add = [&list](Candidate candidate) {
+    const auto same = [&](const Candidate& each) { return same_rings(each, candidate); };
+    if (std::none_of(list.begin(), list.end(), same)) list.push_back(std::move(candidate));
+  };
+  add({"ring", rings({{layout.size}})});
+  const std::size_t local = layout.ranks_per_host.front();
+  const auto alike = [local](std::size_t count) { return count == local; };
+  if (std::all_of(layout.ranks_per_host.begin(), layout.ranks_per_host.end(), alike) && local > 1 &&
+      local < layout.size) {
+    add({"hierarchical", rings({{local, layout.size / local}})});
+  }
+  for (const std::size_t parts : {2, 3}) {
+    for (const std::vector<std::size_t>& factors : shapes(layout.size, parts)) {
+      add({"torus:" + shape_text(factors), rings(factors)});
+    }
+  }
+  add({"hypercube", rings(prime_factors(layout.size))});
+  if (layout.size <= kMostComplete) add({"complete", {{.size = layout.size, .direct = true}}});
+  return list;
+}
+
+std::string name_and_time(const Candidate& candidate) {
+  return sentence(candidate.spec, ' ', std::setprecision(3), candidate.seconds * 1e3, " ms");
+}
+
+std::string explain(const std::vector<Candidate>& list, const Candidate& chosen, const std::string& bytes) {
+  std::vector<Candidate> others;
+  for (const Candidate& each : list) {
+    if (&each != &chosen) others.push_back(each);
+  }
+  std::stable_sort(others.begin(), others.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.seconds < b.seconds; });
+  std::string text = name_and_time(chosen) + " predicted for an all-reduce of " + bytes + " bytes";
+  for (std::size_t i = 0; i < std::min(others.size(), kShown); ++i) {
+    text += (i == 0 ? "; others: " : ", ") + name_and_time(others[i]);
+  }
+  return text;
+}
+
+Product automatic(const Options& options, const Layout& layout) {
+  const auto bytes = static_cast<double>(options.integer("bytes", 1, INT64_MAX));
+  std::vector<Candidate> list = candidates(layout);
+  double least = 0;
+  for (Candidate& each : list) {
+    each.seconds = all_reduce_seconds(each.dimensions, layout.order, layout.links, bytes);
+    least = &each == &list.front() ? each.seconds : std::min(least, each.seconds);
+  }
+  const Candidate& chosen = *std::find_if(list.begin(), list.end(),
+                                          [least](const Candidate& each) { return each.seconds <= kAlike * least; });
+  return {.dimensions = chosen.dimensions, .order = {}, .reason = explain(list, chosen, options.text("bytes"))};
+}
+
+bool always(const Options& /*options*/) {
+  return true;
 }
 
 }  // namespace
 
-AutomaticChoice choose_automatically(std::span<const std::size_t> ranks_per_host) {
-  const std::size_t hosts = ranks_per_host.size();
-  const std::size_t local = ranks_per_host.front();
-  const std::size_t size = std::accumulate(ranks_per_host.begin(), ranks_per_host.end(), std::size_t{0});
-  const bool even =
-      std::all_of(ranks_per_host.begin(), ranks_per_host.end(), [local](std::size_t count) { return count == local; });
-  if (hosts == 1) return {{{.size = size}}, "ring", sentence("all ranks, ", size, ", are on one host")};
-  if (even && local > 1) {
-    return {{{.size = local}, {.size = hosts}},
-            "hierarchical",
-            sentence("each of ", hosts, " hosts has ", local, " ranks")};
-  }
-  const std::string why = even ? sentence("each of ", hosts, " hosts has one rank")
-                               : sentence(hosts, " hosts have different numbers of ranks");
-  const std::vector<std::size_t> primes = prime_factors(size);
-  if (size <= kLongRing) return {{{.size = size}}, "ring", why + sentence(", and ", size, " ranks are few")};
-  if (primes.back() > kShortFactor) {
-    return {{{.size = size}}, "ring", why + sentence(", and ", size, " has the prime factor ", primes.back())};
-  }
-  AutomaticChoice choice{
-      {}, "hypercube", why + sentence(", and a ring of ", size, " would take ", 2 * (size - 1), " steps")};
-  for (const std::size_t prime : primes) choice.dimensions.push_back({.size = prime});
-  return choice;
-}
-
-AutomaticChoice choose_automatically(std::span<const Place> places) {
-  std::map<std::uint64_t, std::size_t> counts;
-  for (const Place& place : places) ++counts[place.host];
-  std::vector<std::size_t> ranks_per_host;
-  for (const auto& [host, count] : counts) ranks_per_host.push_back(count);
-  return choose_automatically(ranks_per_host);
-}
-
 TopologyEntry automatic_entry() noexcept {
   return {.name = "auto",
-          .summary = "ring, hierarchical or hypercube, by the number of ranks and the hosts they are on",
-          .form = "auto",
-          .keys = {},
+          .summary = "the product with the least predicted time of an all-reduce, by links measured at the start",
+          .form = "auto[:bytes=N]",
+          .keys = kKeys,
           .takes_items = false,
-          .make = automatic};
+          .make = automatic,
+          .wants_links = always};
 }
 
 }  // namespace gossamer

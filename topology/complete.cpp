@@ -4,8 +4,8 @@
 namespace gossamer {
 namespace {
 
-std::vector<Dimension> complete(const Options& /*options*/, const Layout& layout) {
-  return {{.size = layout.size, .direct = true}};
+Product complete(const Options& /*options*/, const Layout& layout) {
+  return {.dimensions = {{.size = layout.size, .direct = true}}};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "topology/draw.hpp"
+#include "topology/prediction.hpp"
 
 namespace gossamer {
 namespace {
@@ -58,11 +59,6 @@ double rounds_until_reduced(double gap) {
   return std::ceil(std::log(kReduction) / -std::log1p(-gap));
 }
 
-double message_seconds(const GossipJob& job, std::size_t messages) {
-  if (messages == 0) return 0;
-  return job.latency_seconds + static_cast<double>(messages) * job.payload_bytes / job.bytes_per_second;
-}
-
 void widen(Range& range, std::size_t value) {
   range.least = std::min(range.least, value);
   range.most = std::max(range.most, value);
@@ -73,28 +69,27 @@ void count_rounds(const Topology& topology, const GossipJob& job, Diagnosis& res
   const double share = 1 / (period * static_cast<double>(topology.size()));
   result.in_degree.least = result.out_degree.least = std::numeric_limits<std::size_t>::max();
   for (std::uint64_t round = 0; round < topology.period(); ++round) {
-    std::size_t busiest = 0;
+    Rush rush(job.links, static_cast<std::size_t>(topology.size()));
     for (int rank = 0; rank < topology.size(); ++rank) {
       const Neighbourhood around = topology.at(rank, round);
       widen(result.in_degree, around.in.size());
       widen(result.out_degree, around.out.size());
-      busiest = std::max({busiest, around.in.size(), around.out.size()});
+      for (const Edge& edge : around.out) rush.send(rank, edge.rank, job.payload_bytes);
       result.bytes_per_round += static_cast<double>(around.out.size()) * job.payload_bytes * share;
     }
-    result.round_seconds += message_seconds(job, busiest) / period;
+    result.round_seconds += rush.seconds() / period;
   }
 }
 
-// Reduce-scatter and all-gather: each dimension cuts what is left of the payload by its size.
 void count_steps(const Topology& topology, const GossipJob& job, Diagnosis& result) {
-  double part = job.payload_bytes;
   for (const Dimension& dimension : topology.dimensions()) {
-    const std::size_t steps = dimension.direct ? 1 : dimension.size - 1;
-    part /= static_cast<double>(dimension.size);
-    result.all_reduce_steps += 2 * steps;
-    result.all_reduce_seconds += 2 * (static_cast<double>(steps) * job.latency_seconds +
-                                      static_cast<double>(dimension.size - 1) * part / job.bytes_per_second);
+    result.all_reduce_steps += 2 * (dimension.direct ? 1 : dimension.size - 1);
   }
+  std::vector<int> order;
+  for (std::size_t position = 0; position < static_cast<std::size_t>(topology.size()); ++position) {
+    order.push_back(topology.rank_at(position));
+  }
+  result.all_reduce_seconds = all_reduce_seconds(topology.dimensions(), order, job.links, job.payload_bytes);
 }
 
 }  // namespace

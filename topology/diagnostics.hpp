@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "topology/links.hpp"
 #include "topology/topology.hpp"
 
 namespace gossamer {
@@ -9,8 +10,7 @@ namespace gossamer {
 /// What a rank has to send in a round, and over what.
 struct GossipJob {
   double payload_bytes = 1 << 20;  ///< to each receiver
-  double latency_seconds = 20e-6;  ///< of a message
-  double bytes_per_second = 1e9;   ///< out of a rank, and into it
+  Links links;
 };
 
 /// Least and most over all ranks and the rounds of a period.
@@ -19,8 +19,7 @@ struct Range {
   std::size_t most = 0;
 };
 
-/// What a topology is good for. Times are a model: ranks send to all receivers at once, a message's bytes share the
-/// link with the others', and a round lasts as long as its busiest rank.
+/// What a topology is good for. Times are a model: ranks send to all receivers at once, as a Rush.
 struct Diagnosis {
   double spectral_gap = 1;
   bool exact = false;                ///< a number of rounds ends in consensus

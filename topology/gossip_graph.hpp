@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "topology/draw.hpp"
+#include "topology/links.hpp"
 #include "topology/topology.hpp"
 
 namespace gossamer {
@@ -27,6 +28,13 @@ struct MixingRound {
   std::vector<double> self_weights;  ///< by vertex; empty: what a vertex's row lacks to 1
 };
 
+/// What an entry of the registry makes of dimensions.
+struct Product {
+  std::vector<Dimension> dimensions;  ///< strides are filled in by Topology
+  std::vector<std::size_t> order{};  ///< where the layout's positions go: the i-th becomes position i; empty: they stay
+  std::string reason{};              ///< why these, if the spec and the number of ranks leave a choice
+};
+
 /// What an entry of the registry makes when it is no product of dimensions. Vertices are positions 0 … size − 1.
 struct GossipGraph {
   std::size_t size = 1;
@@ -40,6 +48,8 @@ struct GossipGraph {
 struct Layout {
   std::size_t size = 1;
   std::span<const std::size_t> ranks_per_host;  ///< in the order of positions
+  std::span<const int> order;                   ///< the ranks, by position
+  const Links& links;                           ///< between ranks, measured or supposed
   std::uint64_t seed = 0;
   std::string_view spec;  ///< for messages
 };

@@ -24,7 +24,7 @@ constexpr std::array kKeys = {
        "divides ", layout.size);
 }
 
-std::vector<Dimension> hierarchical(const Options& options, const Layout& layout) {
+Product hierarchical(const Options& options, const Layout& layout) {
   auto local = static_cast<std::size_t>(options.integer("local", 0, INT32_MAX));
   if (local == 0) {
     local = layout.ranks_per_host.front();
@@ -34,7 +34,7 @@ std::vector<Dimension> hierarchical(const Options& options, const Layout& layout
   if (layout.size % local != 0) {
     fail(Status::argument, "topology ", layout.spec, ": ", layout.size, " ranks do not make groups of ", local);
   }
-  return {{.size = local}, {.size = layout.size / local}};
+  return {.dimensions = {{.size = local}, {.size = layout.size / local}}};
 }
 
 }  // namespace

@@ -6,10 +6,10 @@ namespace {
 
 // Ascending primes: a host has a power of two of ranks more often than anything else, and the first dimensions, which
 // carry the most bytes, then stay inside it.
-std::vector<Dimension> hypercube(const Options& /*options*/, const Layout& layout) {
-  std::vector<Dimension> dimensions;
-  for (const std::size_t prime : prime_factors(layout.size)) dimensions.push_back({.size = prime});
-  return dimensions;
+Product hypercube(const Options& /*options*/, const Layout& layout) {
+  Product product;
+  for (const std::size_t prime : prime_factors(layout.size)) product.dimensions.push_back({.size = prime});
+  return product;
 }
 
 }  // namespace

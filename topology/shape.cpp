@@ -45,6 +45,20 @@ std::vector<std::size_t> shape_of(const Options& options, const Layout& layout, 
   return factors;
 }
 
+std::vector<std::vector<std::size_t>> shapes(std::size_t number, std::size_t parts) {
+  if (number < 2) return {};
+  if (parts == 1) return {{number}};
+  std::vector<std::vector<std::size_t>> found;
+  for (std::size_t first = 2; first <= number / 2; ++first) {
+    if (number % first != 0) continue;
+    for (std::vector<std::size_t>& shape : shapes(number / first, parts - 1)) {
+      shape.insert(shape.begin(), first);
+      found.push_back(std::move(shape));
+    }
+  }
+  return found;
+}
+
 std::vector<std::size_t> prime_factors(std::size_t number) {
   std::vector<std::size_t> factors;
   for (std::size_t prime = 2; prime * prime <= number; ++prime) {

@@ -14,6 +14,9 @@ namespace gossamer {
 std::vector<std::size_t> shape_of(const Options& options, const Layout& layout, std::string_view name,
                                   std::string_view form);
 
+/// All ways to write `number` as a product of `parts` factors from 2, in every order; ascending by the first factor.
+std::vector<std::vector<std::size_t>> shapes(std::size_t number, std::size_t parts);
+
 /// The prime factors of `number`, ascending; none for 1.
 std::vector<std::size_t> prime_factors(std::size_t number);
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "lib/base/error.hpp"
+#include "lib/base/philox.hpp"
 #include "topology/gossip_graph.hpp"
 #include "topology/spectrum.hpp"
 #include "topology/weights.hpp"
@@ -40,40 +41,72 @@ std::vector<std::size_t> ranks_per_host(std::span<const Place> places, std::span
   return counts;
 }
 
+Options options_of(std::string_view text, const Spec& spec, const TopologyEntry& entry) {
+  if (!entry.takes_items && entry.keys.empty() && !spec.items.empty()) {
+    fail(Status::argument, "topology ", entry.name, " takes no parameters; '", text, "' is written ", entry.form);
+  }
+  return {"topology " + spec.name, spec, entry.keys, entry.takes_items ? spec.items.size() : 0};
+}
+
+std::uint64_t fingerprint_of(std::span<const Dimension> dimensions, std::span<const int> order) {
+  std::string text;
+  for (const Dimension& dimension : dimensions) text += sentence(dimension.size, dimension.direct ? " direct " : " ");
+  for (const int rank : order) text += sentence(rank, ' ');
+  return fnv1a(text.data(), text.size());
+}
+
 }  // namespace
 
 Topology Topology::from_spec(std::string_view text, std::span<const Place> places, const GraphChoice& choice) {
   const Spec spec = Spec::parse(text);
   const TopologyEntry& entry = find_topology(spec.name);
+  const Options options = options_of(text, spec, entry);
   check_weight_rule(choice.weights);
   if (places.empty() || places.size() > INT_MAX) {
     fail(Status::argument, "topology ", text, " is asked for ", places.size(), " ranks; there are 1 to ", INT_MAX);
   }
-  if (!entry.takes_items && entry.keys.empty() && !spec.items.empty()) {
-    fail(Status::argument, "topology ", entry.name, " takes no parameters; '", text, "' is written ", entry.form);
-  }
-  const Options options("topology " + spec.name, spec, entry.keys, entry.takes_items ? spec.items.size() : 0);
 
   Topology topology;
   topology.spec_ = text;
-  topology.place_ranks(places);
-  const std::vector<std::size_t> hosts = ranks_per_host(places, topology.order_);
-  const Layout layout{places.size(), hosts, choice.seed, text};
-  if (const auto* product = std::get_if<TopologyEntry::Product>(&entry.make)) {
-    topology.set_dimensions((*product)(options, layout), choice.weights);
+  topology.place_ranks(order_of(places));
+  const std::vector<int> order = topology.order_;
+  const std::vector<std::size_t> hosts = ranks_per_host(places, order);
+  const Links supposed = Links::supposed(places);
+  const Links& links = choice.links != nullptr ? *choice.links : supposed;
+  const Layout layout{places.size(), hosts, order, links, choice.seed, text};
+  if (const auto* make = std::get_if<TopologyEntry::MakeProduct>(&entry.make)) {
+    topology.set_product((*make)(options, layout), choice.weights);
   } else {
     topology.set_dimensions(std::vector<Dimension>{{.size = places.size()}}, "auto");
-    topology.set_graph(std::get<TopologyEntry::Gossip>(entry.make)(options, layout), choice.weights);
+    topology.set_graph(std::get<TopologyEntry::MakeGraph>(entry.make)(options, layout), choice.weights);
   }
   return topology;
 }
 
-void Topology::place_ranks(std::span<const Place> places) {
-  order_ = order_of(places);
-  position_.resize(places.size());
-  for (std::size_t position = 0; position < places.size(); ++position) {
+bool Topology::wants_links(std::string_view text) {
+  const Spec spec = Spec::parse(text);
+  const TopologyEntry& entry = find_topology(spec.name);
+  const Options options = options_of(text, spec, entry);
+  return entry.wants_links != nullptr && entry.wants_links(options);
+}
+
+void Topology::place_ranks(std::vector<int> order) {
+  order_ = std::move(order);
+  position_.resize(order_.size());
+  for (std::size_t position = 0; position < order_.size(); ++position) {
     position_[static_cast<std::size_t>(order_[position])] = position;
   }
+}
+
+void Topology::set_product(Product product, std::string_view weights) {
+  if (!product.order.empty()) {
+    std::vector<int> order;
+    for (const std::size_t position : product.order) order.push_back(order_[position]);
+    place_ranks(std::move(order));
+  }
+  set_dimensions(product.dimensions, weights);
+  reason_ = std::move(product.reason);
+  if (!reason_.empty()) fingerprint_ = fingerprint_of(dimensions_, order_);
 }
 
 // Every rank has the same degree, so that all rules but one give all edges the weight 1 / (1 + degree).

@@ -14,6 +14,8 @@ namespace gossamer {
 
 struct GossipGraph;
 struct Layout;
+struct Product;
+class Links;
 
 /// Where a rank runs. Ranks with equal `host` share memory; `numa` orders them within a host.
 struct Place {
@@ -41,16 +43,18 @@ struct Neighbourhood {
   double self_weight = 1;  ///< w_ii
 };
 
-/// What besides the spec decides on the gossip graph.
+/// What besides the spec and the places decides on the graph.
 struct GraphChoice {
   std::string_view weights = "auto";  ///< a rule of weight_rules()
   std::uint64_t seed = 0;             ///< of graphs that are drawn at random
+  const Links* links = nullptr;       ///< between the ranks, the same on all; null: Links::supposed(places)
 };
 
 /// Who talks to whom: an immutable value, the same on all ranks.
 ///
 /// Ranks are laid out on positions 0 … size − 1 so that ranks of one host, and of one NUMA node within it, are
-/// adjacent; positions are numbers in a mixed radix whose digits are the dimensions (the first varies fastest).
+/// adjacent, unless the spec orders them by measured links; positions are numbers in a mixed radix whose digits are the
+/// dimensions (the first varies fastest).
 ///
 /// There are two kinds. A *product* is given by its dimensions; its gossip graph has an edge wherever a step of an
 /// exact collective has one, and is the same in every round. A *gossip graph* is given by a sequence of weighted
@@ -60,9 +64,13 @@ class Topology {
   /// `text` as in `ring`, `torus:4x8`, `base:k=2`. Throws `argument` for unknown names, keys and weights, for a number
   /// of ranks that the topology does not have, and for graphs and weights that cannot bring all ranks to one value.
   static Topology from_spec(std::string_view text, std::span<const Place> places, const GraphChoice& choice = {});
+  /// Whether the links between the ranks should be measured for this spec. Throws as from_spec() does for its keys.
+  static bool wants_links(std::string_view text);
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(order_.size()); }
   [[nodiscard]] const std::string& spec() const noexcept { return spec_; }
+  /// Why these dimensions and this order, in a sentence; empty where the spec leaves no choice.
+  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
   /// Dimensions of size > 1; their sizes multiply to size(). None when size() is 1.
   [[nodiscard]] std::span<const Dimension> dimensions() const noexcept { return dimensions_; }
   [[nodiscard]] std::size_t position(int rank) const noexcept { return position_[static_cast<std::size_t>(rank)]; }
@@ -106,12 +114,14 @@ class Topology {
   [[nodiscard]] std::string to_dot(std::span<const Place> places) const;
 
  private:
-  void place_ranks(std::span<const Place> places);
+  void place_ranks(std::vector<int> order);
+  void set_product(Product product, std::string_view weights);
   void set_dimensions(std::span<const Dimension> dimensions, std::string_view weights);
   void set_graph(GossipGraph graph, std::string_view weights);
   [[nodiscard]] std::vector<int> dimension_neighbours(int rank) const;
 
   std::string spec_;
+  std::string reason_;
   std::vector<Dimension> dimensions_;
   std::vector<int> order_;                          // position → rank
   std::vector<std::size_t> position_;               // rank → position
@@ -125,16 +135,16 @@ class Topology {
 
 /// One line of the registry.
 struct TopologyEntry {
-  /// Sizes and kinds of the dimensions; strides are filled in by Topology.
-  using Product = std::vector<Dimension> (*)(const Options& options, const Layout& layout);
-  using Gossip = GossipGraph (*)(const Options& options, const Layout& layout);
+  using MakeProduct = Product (*)(const Options& options, const Layout& layout);
+  using MakeGraph = GossipGraph (*)(const Options& options, const Layout& layout);
 
   std::string_view name;
   std::string_view summary;
   std::string_view form;      ///< how the spec is written: "torus:AxB[xC…]"
   std::span<const Key> keys;  ///< that the spec may give
   bool takes_items = false;   ///< what has no key, such as the 4x8 of a torus; make() checks how many and which
-  std::variant<Product, Gossip> make;
+  std::variant<MakeProduct, MakeGraph> make;
+  bool (*wants_links)(const Options& options) = nullptr;  ///< null: never
 };
 
 std::span<const TopologyEntry> topologies() noexcept;

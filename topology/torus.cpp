@@ -4,12 +4,12 @@
 namespace gossamer {
 namespace {
 
-std::vector<Dimension> torus(const Options& options, const Layout& layout) {
-  std::vector<Dimension> dimensions;
+Product torus(const Options& options, const Layout& layout) {
+  Product product;
   for (const std::size_t factor : shape_of(options, layout, "torus", "torus:AxB or torus:AxBxC")) {
-    dimensions.push_back({.size = factor});
+    product.dimensions.push_back({.size = factor});
   }
-  return dimensions;
+  return product;
 }
 
 }  // namespace

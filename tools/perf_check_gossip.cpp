@@ -32,8 +32,9 @@ class GossipLaws {
         config_(Config::parse(options.communicator_config())),
         entry_(find_mixing(config_.mixing)),
         dtype_(options.dtype),
-        // Methods that compress compute in floats, whatever the tensor's type.
-        unit_(entry_.compresses ? std::max(unit_roundoff(GOSS_FLOAT32), unit_roundoff(dtype_)) : unit_roundoff(dtype_)),
+        exact_(entry_.in_own_type && !entry_.compresses),
+        // The others compute in floats, whatever the tensor's type.
+        unit_(exact_ ? unit_roundoff(dtype_) : std::max(unit_roundoff(GOSS_FLOAT32), unit_roundoff(dtype_))),
         step_(std::max<std::size_t>(1, tensors.count() / kSamples)),
         samples_((tensors.count() + step_ - 1) / step_) {
     if (config_.every != 1 || Spec::parse(config_.outer).name != "none") {
@@ -77,7 +78,7 @@ class GossipLaws {
     }
     const std::vector<double> worst = session_.gather({&excess, 1});
     for (std::size_t rank = 0; rank < worst.size(); ++rank) {
-      if (entry_.compresses || worst[rank] == 0) continue;
+      if (!exact_ || worst[rank] == 0) continue;
       broken.push_back(sentence("rows: in round ", round, " rank ", rank, " is off by ", worst[rank]));
     }
     const std::vector<double> sums = session_.sum(squares);
@@ -121,6 +122,7 @@ class GossipLaws {
   Config config_;
   const MixingEntry& entry_;
   goss_dtype dtype_;
+  bool exact_;  // models are sent as they are
   double unit_;
   std::size_t step_;
   std::size_t samples_;

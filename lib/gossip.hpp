@@ -16,6 +16,7 @@ struct Tensor::Gossip {
         method(method_of(world)),
         mixer(make_mixer(world.gossip.mixing, {shape, codec, world.topology, world.rank})),
         negotiator(dynamic_cast<Negotiator*>(mixer.get())),
+        inspector(dynamic_cast<const Inspector*>(mixer.get())),
         outer(make_outer(world.gossip.outer, shape.count(), world.size)),
         staged((!entry.in_own_type || outer) && shape.dtype != DType::float32 ? shape.count() : 0),
         proposals(negotiator != nullptr ? static_cast<std::size_t>(world.size) : 0) {
@@ -46,6 +47,7 @@ struct Tensor::Gossip {
   std::uint32_t method;
   std::unique_ptr<Mixer> mixer;  // null if the method has none
   Negotiator* negotiator;        // the mixer, if it is one
+  const Inspector* inspector;    // likewise
   std::unique_ptr<OuterOptimiser> outer;
   std::optional<GossipSlots> slots;  // with a mixer
   std::vector<float> staged;         // float32 copy of a tensor of another type

@@ -273,7 +273,9 @@ struct Tensor::Calls {
     if (const std::optional<int> culprit = gossip.slots->refused_by()) {
       fail(Status::numeric, "the input of rank ", *culprit, " to '", self.name(), "' has NaN or Inf");
     }
-    if (!may_pass && !kernels::all_finite(dtype, model)) {
+    const bool sound = may_pass || (gossip.inspector != nullptr ? gossip.inspector->result_finite()
+                                                                : kernels::all_finite(dtype, model));
+    if (!sound) {
       fail(Status::numeric, "the round has made NaN or Inf of '", self.name(), "' on rank ", self.world_.rank,
            ": its step size is too large, or a neighbour sends nonsense");
     }

@@ -39,8 +39,12 @@ void add_subject(CLI::App& app, PerfOptions& options) {
       ->transform(CLI::CheckedTransformer(dtypes))
       ->default_str("float32")
       ->group("What is timed");
-  app.add_option("-o,--op", options.op, "sum or mean")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, goss_op>{{"sum", GOSS_SUM}, {"mean", GOSS_MEAN}}))
+  const std::map<std::string, PerfOp> ops = {
+      {"sum", PerfOp::sum}, {"mean", PerfOp::mean}, {"mix", PerfOp::mix}, {"push", PerfOp::push}};
+  app.add_option("-o,--op", options.op,
+                 "all-reduces that sum or take the mean; or gossip: mix, a round, beside the time that plain messages "
+                 "of the same bytes take to and from the neighbours; push, a push and a pull")
+      ->transform(CLI::CheckedTransformer(ops))
       ->default_str("sum")
       ->group("What is timed");
   app.add_option("--seed", options.seed, "of the inputs")->group("What is timed");
@@ -63,14 +67,28 @@ void add_run(CLI::App& app, PerfOptions& options) {
                       ->group("Run");
   inproc->excludes(ranks)->excludes(against);
   ranks->excludes(against);
-  app.add_flag("--check", options.check,
-               "exit with 1 when ranks disagree, mass is lost or an error is above the codec's bound")
+  app.add_flag(
+         "--check", options.check,
+         "exit with 1 when ranks disagree, mass is lost or an error is above the codec's bound; of gossip, when a "
+         "round is not one of the mixing matrix or does not keep the sum")
       ->group("Run");
   auto* explain = app.add_flag("--explain", options.explain,
                                "before each size: the ways in which this codec's payloads can be reduced, with the "
                                "bytes predicted and measured for each, and the one that reduce=auto takes")
                       ->group("Run");
-  app.add_flag("--json", options.json, "one JSON object instead of the table")->excludes(explain)->group("Run");
+  auto* json =
+      app.add_flag("--json", options.json, "one JSON object instead of the table")->excludes(explain)->group("Run");
+  auto* slow = app.add_option("--slow", options.slow,
+                              "instead of times: how many steps a second the others make while rank 0 works so many "
+                              "times longer, beside how many they make when it does not, in turn")
+                   ->check(CLI::Range(1.0, 1e6))
+                   ->excludes(json)
+                   ->excludes(explain)
+                   ->group("Run");
+  app.add_option("--work", options.work_seconds, "seconds that a rank sleeps before each of those steps")
+      ->check(CLI::Range(1e-6, 60.0))
+      ->needs(slow)
+      ->group("Run");
 }
 
 void add_info(CLI::App& app, InfoOptions& options) {
@@ -151,9 +169,10 @@ int run(int argc, char** argv) {
   InfoOptions info_options;
   add_info(*info, info_options);
 
-  CLI::App* perf = app.add_subcommand("perf",
-                                      "Time all-reduces. Ranks come from mpirun (Open MPI, MPICH), from torchrun's "
-                                      "environment variables, from --ranks or from --inproc.");
+  CLI::App* perf =
+      app.add_subcommand("perf",
+                         "Time all-reduces, or gossip. Ranks come from mpirun (Open MPI, MPICH), from torchrun's "
+                         "environment variables, from --ranks or from --inproc.");
   perf->option_defaults()->always_capture_default();
   PerfOptions options;
   add_sizes(*perf, options);

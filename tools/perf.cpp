@@ -2,7 +2,9 @@
 
 #include "lib/base/error.hpp"
 #include "tools/perf_explain.hpp"
+#include "tools/perf_links.hpp"
 #include "tools/perf_measure.hpp"
+#include "tools/perf_pace.hpp"
 #include "tools/perf_ranks.hpp"
 #include "tools/perf_report.hpp"
 #include "tools/perf_rival.hpp"
@@ -10,8 +12,23 @@
 namespace gossamer::tools {
 namespace {
 
-int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
+int compare_paces(goss_comm* owned, const PerfOptions& options) {
   Session session(owned);
+  for (const Case& shapes : cases_of(options)) {
+    const Paces paces = measure_paces(session, shapes, options);
+    if (session.rank() == 0) print_paces(paces, options, session.size());
+  }
+  return 0;
+}
+
+int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
+  if (options.slow > 0) return compare_paces(owned, options);
+  Session session(owned);
+  std::unique_ptr<Links> links;
+  if (options.op == PerfOp::mix) {
+    links = std::make_unique<Links>(session, options);
+    rival = links.get();
+  }
   const bool prints = session.rank() == 0;
   const PerfHeader header{session.size(), describe(session.comm()), rival != nullptr ? rival->name() : std::string()};
   if (prints && !options.json) print_header(options, header);
@@ -30,6 +47,9 @@ int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
 }  // namespace
 
 int run_perf(const PerfOptions& options, char** arguments) {
+  if (is_gossip(options.op) && (options.explain || !options.against.empty())) {
+    fail(Status::argument, "--explain and --against are about all-reduces: --op sum or --op mean");
+  }
   const std::string config = options.communicator_config();
   const RankMain alone = [&](goss_comm* comm) { return rank_main(comm, options, nullptr); };
   if (options.inproc > 0) return run_threads(options.inproc, config, alone);

@@ -9,6 +9,14 @@
 
 namespace gossamer::tools {
 
+/// What is timed: an all-reduce that sums or takes the mean, a round of gossip, or a push and a pull.
+enum class PerfOp { sum, mean, mix, push };
+
+/// Whether neighbours talk to each other only, so that there is no result that all have.
+constexpr bool is_gossip(PerfOp op) noexcept {
+  return op == PerfOp::mix || op == PerfOp::push;
+}
+
 /// What `gossamer perf` was asked for.
 struct PerfOptions {
   std::uint64_t begin_bytes = 4U << 10U;
@@ -21,12 +29,14 @@ struct PerfOptions {
   std::string transport;  ///< empty: ucx, or inproc under --inproc
   std::string config;     ///< further key=value words
   goss_dtype dtype = GOSS_FLOAT32;
-  goss_op op = GOSS_SUM;
+  PerfOp op = PerfOp::sum;
   std::uint64_t seed = 1;
-  std::string tensors;  ///< "resnet50" instead of sizes
-  int ranks = 0;        ///< fork so many processes; 0: the environment says
-  int inproc = 0;       ///< start so many threads; 0: processes
-  std::string against;  ///< "mpi" or empty
+  std::string tensors;         ///< "resnet50" instead of sizes
+  int ranks = 0;               ///< fork so many processes; 0: the environment says
+  int inproc = 0;              ///< start so many threads; 0: processes
+  std::string against;         ///< "mpi" or empty
+  double work_seconds = 0.01;  ///< slept before each step of the trials of a slow rank
+  double slow = 0;             ///< how many times longer rank 0 sleeps in them; 0: no such trials
   bool check = false;
   bool explain = false;
   bool json = false;
@@ -54,11 +64,11 @@ Case resnet50();
 /// What one case came to, over all ranks.
 struct CaseResult {
   std::uint64_t bytes = 0;            ///< of input per rank
-  std::vector<double> seconds;        ///< of one all-reduce on the slowest rank, ascending
+  std::vector<double> seconds;        ///< of one call on the slowest rank, ascending
   std::vector<double> rival_seconds;  ///< the same for the rival; empty without one
-  double wire_bytes = 0;              ///< sent per all-reduce, mean of the ranks
+  double wire_bytes = 0;              ///< sent per call, mean of the ranks
   double ratio = 0;                   ///< how many times fewer than the dense ring's 2(n-1)/n bytes; 0 for one rank
-  double error = 0;                   ///< |result - exact| / |exact| in L2 against the sum in float64
+  double error = 0;                   ///< |result - exact| / |exact| in L2 against float64, see Accuracy
   double encode_seconds = 0, reduce_seconds = 0, decode_seconds = 0, wait_seconds = 0;  ///< per call, mean of the ranks
   std::vector<std::string> broken;  ///< sentences about broken laws and bounds, under --check
 };

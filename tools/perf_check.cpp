@@ -13,20 +13,6 @@ namespace {
 
 constexpr std::size_t kSamples = 1U << 16U;
 
-double unit_roundoff(goss_dtype dtype) {
-  switch (dtype) {
-    case GOSS_FLOAT64:
-      return 0x1p-53;
-    case GOSS_FLOAT16:
-      return 0x1p-11;
-    case GOSS_BFLOAT16:
-      return 0x1p-8;
-    case GOSS_FLOAT32:
-      break;
-  }
-  return 0x1p-24;
-}
-
 /// Sum over the ranks of elements [first, first + out.size()) of the inputs.
 void exact_sum(const Inputs& inputs, int ranks, std::size_t first, std::span<double> out) {
   std::vector<double> one(out.size());
@@ -44,7 +30,7 @@ double relative_error(Session& session, const PerfOptions& options, std::span<co
   const auto ranks = static_cast<std::size_t>(session.size());
   const auto rank = static_cast<std::size_t>(session.rank());
   const std::size_t end = count * (rank + 1) / ranks;
-  const double divisor = options.op == GOSS_MEAN ? static_cast<double>(ranks) : 1.0;
+  const double divisor = options.op == PerfOp::mean ? static_cast<double>(ranks) : 1.0;
   const Inputs inputs{options.seed, options.dtype};
   double squares[2] = {0, 0};
   std::vector<double> exact;
@@ -133,6 +119,20 @@ void check_bound(const PerfOptions& options, int ranks, double error, std::vecto
 
 }  // namespace
 
+double unit_roundoff(goss_dtype dtype) {
+  switch (dtype) {
+    case GOSS_FLOAT64:
+      return 0x1p-53;
+    case GOSS_FLOAT16:
+      return 0x1p-11;
+    case GOSS_BFLOAT16:
+      return 0x1p-8;
+    case GOSS_FLOAT32:
+      break;
+  }
+  return 0x1p-24;
+}
+
 double error_bound(std::string_view codec, goss_dtype dtype, int ranks) {
   // The norm of the partial sums over the norm of the sum, and one rounding per hop and one at the end.
   const double spread = std::sqrt(static_cast<double>(ranks));
@@ -155,10 +155,10 @@ Accuracy verify(Session& session, CaseTensors& tensors, const PerfOptions& optio
   for (int call = 0; call < (options.check ? 2 : 1); ++call) {
     inputs.fill(session.rank(), 0, data);
     if (options.check) add_samples(balance, options, data, -ranks);
-    tensors.all_reduce(data.data(), options.op);
+    tensors.call(data.data(), options.op);
     if (call == 0) accuracy.error = relative_error(session, options, data);
     if (!options.check) continue;
-    add_samples(balance, options, data, options.op == GOSS_MEAN ? ranks : 1.0);
+    add_samples(balance, options, data, options.op == PerfOp::mean ? ranks : 1.0);
     check_agreement(session, data, accuracy.broken);
   }
   if (options.check) {

@@ -77,13 +77,14 @@ CaseResult measure(Session& session, const Case& shapes, const PerfOptions& opti
   CaseTensors tensors(session, shapes, options.dtype);
   CaseResult result;
   result.bytes = tensors.bytes();
-  Accuracy accuracy = verify(session, tensors, options);
+  Accuracy accuracy =
+      is_gossip(options.op) ? verify_gossip(session, tensors, options) : verify(session, tensors, options);
   result.error = accuracy.error;
   result.broken = std::move(accuracy.broken);
 
   Buffers buffers(session, tensors, options);
-  const auto ours = [&](std::byte* data) { tensors.all_reduce(data, options.op); };
-  const auto theirs = [&](std::byte* data) { rival->all_reduce(data, tensors.count(), options.dtype); };
+  const auto ours = [&](std::byte* data) { tensors.call(data, options.op); };
+  const auto theirs = [&](std::byte* data) { rival->call(data, tensors.count(), options.dtype); };
   std::vector<double> seconds;
   std::vector<double> rival_seconds;
   goss_stats before = tensors.stats();

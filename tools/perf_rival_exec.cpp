@@ -9,7 +9,7 @@
 
 namespace gossamer::tools {
 
-std::unique_ptr<Rival> start_mpi(char** arguments) {
+std::unique_ptr<MpiRival> start_mpi(char** arguments) {
   const char* flavour = std::getenv("OMPI_COMM_WORLD_RANK") != nullptr ? "openmpi"
                         : std::getenv("PMI_RANK") != nullptr           ? "mpich"
                                                                        : nullptr;

@@ -21,7 +21,7 @@ MPI_Datatype mpi_type(goss_dtype dtype) {
   fail(Status::unsupported, "MPI has no 16-bit floating-point types: --against mpi takes --dtype float32 or float64");
 }
 
-class Mpi final : public Rival {
+class Mpi final : public MpiRival {
  public:
   explicit Mpi(char** arguments) {
     int count = 0;
@@ -39,7 +39,7 @@ class Mpi final : public Rival {
     return comm;
   }
 
-  void all_reduce(std::byte* data, std::size_t count, goss_dtype dtype) override {
+  void call(std::byte* data, std::size_t count, goss_dtype dtype) override {
     if (count > INT_MAX) fail(Status::unsupported, "MPI_Allreduce takes at most 2147483647 elements, not ", count);
     MPI_Allreduce(MPI_IN_PLACE, data, static_cast<int>(count), mpi_type(dtype), MPI_SUM, MPI_COMM_WORLD);
   }
@@ -51,7 +51,7 @@ class Mpi final : public Rival {
     std::string name(text, static_cast<std::size_t>(length));
     name.resize(std::min(name.size(), name.find_first_of(",\n")));
     std::replace(name.begin(), name.end(), '\t', ' ');
-    return name;
+    return "MPI_Allreduce of " + name;
   }
 
   // MPICH 4.0.2 over UCX's tcp may never return from MPI_Finalize. All results are out by then: leave anyway.
@@ -67,7 +67,7 @@ class Mpi final : public Rival {
 
 }  // namespace
 
-std::unique_ptr<Rival> start_mpi(char** arguments) {
+std::unique_ptr<MpiRival> start_mpi(char** arguments) {
   return std::make_unique<Mpi>(arguments);
 }
 

@@ -58,16 +58,49 @@ CaseTensors::CaseTensors(Session& session, const Case& shapes, goss_dtype dtype,
   requests_.resize(tensors_.size());
 }
 
-void CaseTensors::all_reduce(std::byte* data, goss_op op) {
+void CaseTensors::call(std::byte* data, PerfOp op) {
+  if (op == PerfOp::push) {
+    push(data);
+    pull(data);
+    return;
+  }
+  const goss_op reduction = op == PerfOp::mean ? GOSS_MEAN : GOSS_SUM;
+  const char* what = op == PerfOp::mix ? "a round of gossip" : "all-reduce";
   if (tensors_.size() == 1) {
-    expect_ok(goss_allreduce(tensors_.front().get(), data, op), "all-reduce");
+    goss_tensor* tensor = tensors_.front().get();
+    expect_ok(op == PerfOp::mix ? goss_mix(tensor, data) : goss_allreduce(tensor, data, reduction), what);
     return;
   }
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    expect_ok(goss_iallreduce(tensors_[i].get(), data, op, &requests_[i]), "posting an all-reduce");
+    goss_tensor* tensor = tensors_[i].get();
+    expect_ok(op == PerfOp::mix ? goss_imix(tensor, data, &requests_[i])
+                                : goss_iallreduce(tensor, data, reduction, &requests_[i]),
+              what);
     data += counts_[i] * element_;
   }
-  expect_ok(goss_wait_all(static_cast<int>(requests_.size()), requests_.data()), "all-reduce");
+  expect_ok(goss_wait_all(static_cast<int>(requests_.size()), requests_.data()), what);
+}
+
+void CaseTensors::push(std::byte* data) {
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    expect_ok(goss_push(tensors_[i].get(), data), "push");
+    data += counts_[i] * element_;
+  }
+}
+
+void CaseTensors::pull(std::byte* data) {
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    expect_ok(goss_pull(tensors_[i].get(), data, nullptr), "pull");
+    data += counts_[i] * element_;
+  }
+}
+
+double CaseTensors::weight_at(std::size_t element) const {
+  std::size_t i = 0;
+  for (; element >= counts_[i]; ++i) element -= counts_[i];
+  double weight = 0;
+  expect_ok(goss_tensor_weight(tensors_[i].get(), &weight), "weight");
+  return weight;
 }
 
 goss_stats CaseTensors::stats() const {

@@ -54,8 +54,12 @@ class CaseTensors {
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return count_ * element_; }
-  /// Blocking, in place; several tensors are all posted first and then waited for.
-  void all_reduce(std::byte* data, goss_op op);
+  /// Blocking, in place; several tensors are all posted first and then waited for, but pushed and pulled one by one.
+  void call(std::byte* data, PerfOp op);
+  /// Folds in what has been pushed to this rank. Never waits.
+  void pull(std::byte* data);
+  /// Of push-sum: that of the tensor to which this element belongs; local.
+  [[nodiscard]] double weight_at(std::size_t element) const;
   /// Summed over the tensors, except wait_seconds: their mean; local.
   [[nodiscard]] goss_stats stats() const;
   /// count() floats; local.
@@ -63,6 +67,8 @@ class CaseTensors {
   void reset();
 
  private:
+  void push(std::byte* data);
+
   std::vector<TensorHandle> tensors_;
   std::vector<std::size_t> counts_;
   std::vector<goss_request*> requests_;

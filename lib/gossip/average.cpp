@@ -8,11 +8,12 @@
 namespace gossamer {
 namespace {
 
-constexpr std::size_t kMessageBytes = 128 * 1024;
+constexpr std::size_t kMessageBytes = 64 * 1024;
+constexpr std::size_t kBlockBytes = 8 * 1024;  // mixed at a time: stays in the first-level cache
 
 /// x_i <- Σ_j v_ij x_j in the tensor's own type; the values travel as they are. What the v_ij are is known when the
 /// notes have come.
-class Mean : public Mixer {
+class Mean : public Mixer, public Inspector {
  public:
   explicit Mean(const Shape& shape) : dtype_(shape.dtype), bytes_(shape.bytes()) {}
 
@@ -25,28 +26,32 @@ class Mean : public Mixer {
     around_ = &round.around;
     values_ = {round.data.data, bytes_};
   }
-  Bytes give(std::size_t message, MutableBytes slot) final {
-    const MutableBytes part = part_of(message);
-    std::ranges::copy(part, slot.begin());
-    return slot.first(part.size());
-  }
+  Bytes give(std::size_t message, MutableBytes) final { return part_of(message); }
   void hear(std::span<const Note> notes, bool applied) final {
     applied_ = applied;
+    finite_ = true;
     if (applied) weigh(*around_, notes);
   }
   void take(std::size_t message, std::span<const Bytes> arrived) final {
     if (!applied_) return;
     const MutableBytes part = part_of(message);
-    kernels::rescale(dtype_, part, self_weight_);
     for (std::size_t j = 0; j < arrived.size(); ++j) {
-      if (arrived[j].size() != part.size()) {
-        fail(Status::corrupt, "a message of ", part.size(), " bytes arrived from rank ", around_->in[j].rank, " as ",
-             arrived[j].size());
+      if (arrived[j].size() == part.size()) continue;
+      fail(Status::corrupt, "a message of ", part.size(), " bytes arrived from rank ", around_->in[j].rank, " as ",
+           arrived[j].size());
+    }
+    for (std::size_t at = 0; at < part.size(); at += kBlockBytes) {
+      const std::size_t bytes = std::min(kBlockBytes, part.size() - at);
+      const MutableBytes block = part.subspan(at, bytes);
+      kernels::rescale(dtype_, block, self_weight_);
+      for (std::size_t j = 0; j < arrived.size(); ++j) {
+        kernels::add_scaled(dtype_, block, arrived[j].subspan(at, bytes), weights_[j]);
       }
-      kernels::add_scaled(dtype_, part, arrived[j], weights_[j]);
+      finite_ = finite_ && kernels::all_finite(dtype_, block);
     }
   }
   void end() final {}
+  [[nodiscard]] bool result_finite() const noexcept final { return finite_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept final { return 0; }
 
  protected:
@@ -67,6 +72,7 @@ class Mean : public Mixer {
   MutableBytes values_;
   const Neighbourhood* around_ = nullptr;
   bool applied_ = false;
+  bool finite_ = true;
 };
 
 /// D-PSGD (Lian, Zhang, Zhang, Hsieh, Zhang, Liu, "Can decentralized algorithms outperform centralized algorithms?",

@@ -53,16 +53,10 @@ class GossipExchange {
   }
   /// A rank that refuses sends its note and then nothing, as many times as the others send something.
   void post_sends(std::size_t message, const Note& note) {
-    const MutableBytes slot = lane(message).own.bytes();
-    std::size_t bytes = header(message);
-    if (message == 0) std::memcpy(slot.data(), &note, sizeof(Note));
-    if ((note.flags & Note::refused) == 0) {
-      const Stopwatch watch(call_.time.encode);
-      bytes += mixer_.give(message, slot.subspan(bytes)).size();
-    }
+    const Bytes whole = compose(message, note);
     for (std::size_t j = 0; j < around_.out.size(); ++j) {
-      lane(message).sends[j].send(around_.out[j].rank, call_.tag.from_rank(Phase::mix, call_.engine.rank()),
-                                  Bytes(slot).first(bytes), call_.traffic);
+      lane(message).sends[j].send(around_.out[j].rank, call_.tag.from_rank(Phase::mix, call_.engine.rank()), whole,
+                                  call_.traffic);
     }
   }
   void arrived(std::size_t message, std::size_t j, std::size_t bytes) {
@@ -99,6 +93,19 @@ class GossipExchange {
   }
 
  private:
+  /// The first message begins with the note; what the mixer does not put behind it is moved there.
+  Bytes compose(std::size_t message, const Note& note) {
+    const Stopwatch watch(call_.time.encode);
+    const MutableBytes slot = lane(message).own.bytes();
+    const MutableBytes room = slot.subspan(header(message));
+    Bytes payload;
+    if ((note.flags & Note::refused) == 0) payload = mixer_.give(message, room);
+    if (message > 0) return payload;
+    std::memcpy(slot.data(), &note, sizeof(Note));
+    if (payload.data() != room.data()) std::ranges::copy(payload, room.begin());
+    return slot.first(sizeof(Note) + payload.size());
+  }
+
   Call& call_;
   const Neighbourhood& around_;
   GossipSlots& slots_;
@@ -114,19 +121,15 @@ Task run(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mix
   std::size_t posted = 0;
   for (std::size_t given = 0, taken = 0; taken < messages; ++taken) {
     for (; posted < std::min(messages, taken + Mixer::kAhead); ++posted) round.post_receives(posted);
-    for (; given < std::min(messages, taken + Mixer::kAhead); ++given) {
-      for (std::size_t j = 0; j < around.out.size(); ++j) co_await round.lane(given).sends[j].done(call);
-      round.post_sends(given, note);
-    }
+    for (; given < std::min(messages, taken + Mixer::kAhead); ++given) round.post_sends(given, note);
     call.at("gossip", taken, messages);
     for (std::size_t j = 0; j < around.in.size(); ++j) {
       round.arrived(taken, j, co_await round.lane(taken).receives[j].done(call));
     }
     if (taken == 0) round.read_notes(note);
+    // What is sent may be the model itself, which taking changes.
+    for (std::size_t j = 0; j < around.out.size(); ++j) co_await round.lane(taken).sends[j].done(call);
     round.take(taken);
-  }
-  for (std::size_t m = messages - std::min(messages, Mixer::kAhead); m < messages; ++m) {
-    for (std::size_t j = 0; j < around.out.size(); ++j) co_await round.lane(m).sends[j].done(call);
   }
 }
 

@@ -46,7 +46,8 @@ class Mixer {
   virtual void begin(const GossipRound& round) = 0;
   /// Adds to what the neighbours are told; before the first give().
   virtual void tell(Note& note) const = 0;
-  /// The `message`-th message, in `slot` of capacity() bytes. Ascending; up to kAhead of them before they are taken.
+  /// The `message`-th message, in `slot` of capacity() bytes or wherever it stays until it is the turn of take().
+  /// Ascending; up to kAhead of them before they are taken.
   virtual Bytes give(std::size_t message, MutableBytes slot) = 0;
   /// The notes of all in-neighbours, in the order of the neighbourhood. From then on it is known whether the round is
   /// to be applied: if not, the model must stay as it is, while what the ranks know of each other goes on.
@@ -78,6 +79,14 @@ class Weighted {
  public:
   virtual ~Weighted() = default;
   [[nodiscard]] virtual double weight() const noexcept = 0;
+};
+
+/// A Mixer that has looked at every value of the result while it was at hand, which spares a pass over the model.
+class Inspector {
+ public:
+  virtual ~Inspector() = default;
+  /// After end().
+  [[nodiscard]] virtual bool result_finite() const noexcept = 0;
 };
 
 /// What a method is made for.

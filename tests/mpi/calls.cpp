@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <numeric>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "tests/mpi/team.hpp"
@@ -29,6 +31,46 @@ float whole_number(std::size_t index, std::size_t element, int rank) {
 /// The seconds of a clock that all processes of a machine share.
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// W is doubly stochastic, so that mixing keeps the mean, and the round is one of W.
+void check_round(const Setting& setting, const TensorOf& tensor, std::size_t count, std::uint64_t round) {
+  const int n = setting.team.size();
+  const int call = 5 + static_cast<int>(round);
+  std::vector<int> ranks(static_cast<std::size_t>(n));
+  std::vector<double> weights(ranks.size());
+  int around = 0;
+  double self = 0;
+  ok(goss_comm_neighbours(setting.comm, round, ranks.data(), weights.data(), n, &around, &self), "neighbours");
+  expect(around < n, setting.name, ": ", around, " neighbours among ", n, " ranks");
+
+  std::vector<double> columns(ranks.size());
+  columns[static_cast<std::size_t>(setting.team.rank())] = self;
+  double row = self;
+  for (int i = 0; i < around; ++i) {
+    row += weights[static_cast<std::size_t>(i)];
+    columns[static_cast<std::size_t>(ranks[static_cast<std::size_t>(i)])] += weights[static_cast<std::size_t>(i)];
+  }
+  setting.team.sum(columns);
+  expect(std::abs(row - 1) < 1e-12, setting.name, ": weights add up to ", row);
+  for (const double column : columns) expect(std::abs(column - 1) < 1e-12, setting.name, ": a column sums to ", column);
+
+  std::vector<float> data = values_of(setting.team.rank(), call, count);
+  std::vector<double> mixed(count), magnitude(count);
+  const auto add = [&](int rank, double weight) {
+    const std::vector<float> values = values_of(rank, call, count);
+    for (std::size_t i = 0; i < count; ++i) mixed[i] += weight * values[i];
+    for (std::size_t i = 0; i < count; ++i) magnitude[i] += weight * std::abs(values[i]);
+  };
+  add(setting.team.rank(), self);
+  for (int i = 0; i < around; ++i) add(ranks[static_cast<std::size_t>(i)], weights[static_cast<std::size_t>(i)]);
+  ok(goss_mix(tensor.get(), data.data()), setting.name + ": goss_mix");
+  // Each term is a weight rounded to float, a product and a sum.
+  const double unit = 0x1p-24 * (around + 3);
+  for (std::size_t i = 0; i < count; ++i) {
+    expect(std::abs(data[i] - mixed[i]) <= unit * magnitude[i], setting.name, ": element ", i, " mixes to ", data[i],
+           " instead of ", mixed[i]);
+  }
 }
 
 }  // namespace
@@ -87,45 +129,9 @@ void check_broadcasts(const Setting& setting, Extent extent) {
   }
 }
 
-void check_mix(const Setting& setting) {
-  constexpr std::size_t kCount = 100'003;
-  const int n = setting.team.size();
-  std::vector<int> ranks(static_cast<std::size_t>(n));
-  std::vector<double> weights(ranks.size());
-  int around = 0;
-  double self = 0;
-  ok(goss_comm_neighbours(setting.comm, 0, ranks.data(), weights.data(), n, &around, &self), "neighbours");
-  expect(around < n, setting.name, ": ", around, " neighbours among ", n, " ranks");
-
-  // W is doubly stochastic: mixing keeps the mean.
-  std::vector<double> columns(ranks.size());
-  columns[static_cast<std::size_t>(setting.team.rank())] = self;
-  double row = self;
-  for (int i = 0; i < around; ++i) {
-    row += weights[static_cast<std::size_t>(i)];
-    columns[static_cast<std::size_t>(ranks[static_cast<std::size_t>(i)])] += weights[static_cast<std::size_t>(i)];
-  }
-  setting.team.sum(columns);
-  expect(std::abs(row - 1) < 1e-12, setting.name, ": weights add up to ", row);
-  for (const double column : columns) expect(std::abs(column - 1) < 1e-12, setting.name, ": a column sums to ", column);
-
-  std::vector<float> data = values_of(setting.team.rank(), 5, kCount);
-  std::vector<double> mixed(kCount), magnitude(kCount);
-  const auto add = [&](int rank, double weight) {
-    const std::vector<float> values = values_of(rank, 5, kCount);
-    for (std::size_t i = 0; i < kCount; ++i) mixed[i] += weight * values[i];
-    for (std::size_t i = 0; i < kCount; ++i) magnitude[i] += weight * std::abs(values[i]);
-  };
-  add(setting.team.rank(), self);
-  for (int i = 0; i < around; ++i) add(ranks[static_cast<std::size_t>(i)], weights[static_cast<std::size_t>(i)]);
-  const TensorOf tensor(setting, "gossip", {kCount}, "identity");
-  ok(goss_mix(tensor.get(), data.data()), setting.name + ": goss_mix");
-  // Each term is a weight rounded to float, a product and a sum.
-  const double unit = 0x1p-24 * (around + 3);
-  for (std::size_t i = 0; i < kCount; ++i) {
-    expect(std::abs(data[i] - mixed[i]) <= unit * magnitude[i], setting.name, ": element ", i, " mixes to ", data[i],
-           " instead of ", mixed[i]);
-  }
+void check_mix(const Setting& setting, std::size_t count, std::uint64_t rounds) {
+  const TensorOf tensor(setting, "gossip", {count}, "identity");
+  for (std::uint64_t round = 0; round < rounds; ++round) check_round(setting, tensor, count, round);
 }
 
 void check_push(const Setting& setting) {
@@ -172,6 +178,28 @@ void check_push(const Setting& setting) {
   setting.team.sum(weights);
   expect(std::abs(weights[0] - setting.team.size()) < 1e-11, setting.name, ": weights sum to ", weights[0]);
   for (const double off : missing) expect(std::abs(off) < 1e-3, setting.name, ": a mass is off by ", off);
+}
+
+void check_connections(const Setting& setting) {
+  std::vector<char> text(65536);
+  ok(goss_comm_describe(setting.comm, text.data(), text.size()), setting.name + ": goss_comm_describe");
+  std::istringstream lines(text.data());
+  std::set<int> neighbours, connected;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string word;
+    words >> word;
+    if (word == "neighbours:") {
+      while (words >> word) {
+        if (std::isdigit(static_cast<unsigned char>(word[0])) != 0) neighbours.insert(std::stoi(word));
+      }
+    } else if (line.starts_with("  rank ")) {
+      words >> word;
+      connected.insert(std::stoi(word));
+    }
+  }
+  expect(!neighbours.empty() && connected == neighbours, setting.name,
+         ": not connected to the neighbours alone: ", text.data());
 }
 
 void check_barrier(const Setting& setting) {

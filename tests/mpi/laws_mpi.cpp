@@ -1,9 +1,10 @@
 // The laws of every call over UCX, for the ranks of an MPI program. With the argument `whole`, all of them for every
-// transport and topology; else for the first of each, and a part for the others.
+// transport and topology; with `topologies`, a few for every topology; else for the first of each, and a part for the
+// others.
 #include <gossamer/gossamer_mpi.h>
 
 #include <cstdio>
-#include <cstring>
+#include <string_view>
 
 #include "tests/mpi/team.hpp"
 
@@ -40,8 +41,9 @@ class MpiTeam final : public Team {
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   gossamer::laws::MpiTeam team;
-  const bool whole = argc > 1 && std::strcmp(argv[1], "whole") == 0;
-  const int code = run_all(team, whole ? gossamer::laws::Extent::whole : gossamer::laws::Extent::reduced);
+  const std::string_view wish = argc > 1 ? argv[1] : "";
+  const auto extent = wish == "whole" ? gossamer::laws::Extent::whole : gossamer::laws::Extent::reduced;
+  const int code = wish == "topologies" ? run_every_topology(team) : run_all(team, extent);
   if (code != 0) MPI_Abort(MPI_COMM_WORLD, code);
   MPI_Finalize();
   return 0;

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <cstdio>
+#include <map>
 
 #include "tests/mpi/team.hpp"
 
@@ -20,14 +21,14 @@ void check(const Setting& setting, Extent extent) {
   check_identity(setting, extent);
   check_many_in_flight(setting, extent == Extent::whole ? 100 : 20);
   check_broadcasts(setting, extent);
-  check_mix(setting);
+  check_mix(setting, 100'003, 1);
   check_push(setting);
 }
 
 /// Graphs for gossip: their exact collectives are those of a ring.
 void check_gossip(const Setting& setting) {
   check_barrier(setting);
-  check_mix(setting);
+  check_mix(setting, 100'003, 1);
   check_push(setting);
 }
 
@@ -57,16 +58,49 @@ void check_all(Team& team, Extent extent) {
   }
 }
 
-}  // namespace
+/// Every registered topology, sized for this number of ranks; a graph from a file has tests of its own.
+std::vector<std::string> every_topology(int ranks) {
+  const std::string halves = ":2x" + std::to_string(ranks / 2);
+  const std::map<std::string, std::string> parameters = {
+      {"torus", halves}, {"moshpit", halves}, {"hierarchical", ":local=2"}, {"random-regular", ":degree=3"}};
+  std::vector<std::string> specs;
+  for (int i = 0; goss_topology_name(i) != nullptr; ++i) {
+    const std::string name = goss_topology_name(i);
+    const auto more = parameters.find(name);
+    if (name != "file") specs.push_back(more == parameters.end() ? name : name + more->second);
+  }
+  return specs;
+}
 
-int run_all(Team& team, Extent extent) {
+void check_every_topology(Team& team) {
+  for (const std::string& topology : every_topology(team.size())) {
+    with_communicator(team, "min_compress=0 topology=" + topology, [](const Setting& setting) {
+      check_connections(setting);
+      check_many_in_flight(setting, 3);
+      check_mix(setting, 1009, 4);
+    });
+  }
+}
+
+template <typename Checks>
+int outcome_of(const Team& team, const Checks& checks) {
   try {
-    check_all(team, extent);
+    checks();
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "rank %d of %d: %s\n", team.rank(), team.size(), error.what());
     return 1;
   }
+}
+
+}  // namespace
+
+int run_all(Team& team, Extent extent) {
+  return outcome_of(team, [&] { check_all(team, extent); });
+}
+
+int run_every_topology(Team& team) {
+  return outcome_of(team, [&] { check_every_topology(team); });
 }
 
 }  // namespace gossamer::laws

@@ -84,9 +84,15 @@ void check_identity(const Setting& setting, Extent extent);
 // calls.cpp: everything but a single all-reduce.
 void check_many_in_flight(const Setting& setting, int tensors);
 void check_broadcasts(const Setting& setting, Extent extent);
-void check_mix(const Setting& setting);
+/// Rounds of the graph in turn, each on fresh values.
+void check_mix(const Setting& setting, std::size_t count, std::uint64_t rounds);
 void check_push(const Setting& setting);
 void check_barrier(const Setting& setting);
+/// The transport is connected to the neighbours and to nobody else.
+void check_connections(const Setting& setting);
+
+/// A sum, a few rounds of gossip and who is connected, on every topology there is. Returns the process's exit code.
+int run_every_topology(Team& team);
 
 /// All of the above for all transports and topologies of this number of ranks; Extent::reduced does the whole for one
 /// of them only. Says on rank 0 what was done. Returns the process's exit code.

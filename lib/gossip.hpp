@@ -19,7 +19,7 @@ struct Tensor::Gossip {
         outer(make_outer(world.gossip.outer, shape.count(), world.size)),
         staged((!entry.in_own_type || outer) && shape.dtype != DType::float32 ? shape.count() : 0),
         proposals(negotiator != nullptr ? static_cast<std::size_t>(world.size) : 0) {
-    if (mixer) slots.emplace(world.engine, mixer->capacity());
+    if (mixer) slots.emplace(world.engine, *mixer);
   }
 
   [[nodiscard]] std::vector<std::span<float>> state() const {

@@ -13,7 +13,8 @@
   X(deepsqueeze)            \
   X(dcd)                    \
   X(ecd)                    \
-  X(moniqua)
+  X(moniqua)                \
+  X(powergossip)
 
 namespace gossamer {
 

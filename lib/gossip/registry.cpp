@@ -53,6 +53,10 @@ void check_graph(const MixingEntry& entry, const Topology& topology) {
     fail(Status::argument, "mixing=", entry.name, " needs a graph that stays; ", topology.spec(), " changes for ",
          topology.period(), " rounds before it repeats");
   }
+  if (entry.two_way && !topology.symmetric()) {
+    fail(Status::argument, "mixing=", entry.name, " needs edges that go both ways with equal weights; of topology ",
+         topology.spec(), " some do not");
+  }
   expect_stochastic(sentence("mixing=", entry.name), entry.needs, topology);
 }
 

@@ -137,7 +137,7 @@ void Tensor::prepare_gossip() {
     fail(Status::unsupported, "'", name(), "' has codec ", spec_, ", and mixing=", world_.gossip.mixing,
          " takes uncompressed tensors: register it with codec identity, or choose mixing= ", gossamer::join(others));
   }
-  gossip_ = std::make_unique<Gossip>(world_, shape_, spec_);
+  gossip_ = std::make_unique<Gossip>(world_, name(), shape_, spec_);
 }
 
 void Tensor::join(const Membership& membership, std::string_view codec_spec) {

@@ -14,7 +14,8 @@
   X(dcd)                    \
   X(ecd)                    \
   X(moniqua)                \
-  X(powergossip)
+  X(powergossip)            \
+  X(moshpit)
 
 namespace gossamer {
 

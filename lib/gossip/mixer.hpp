@@ -111,9 +111,10 @@ struct MixingEntry {
   bool compresses;   ///< sends what the tensor's codec makes; otherwise the tensor has to go uncompressed
   bool in_own_type;  ///< works on the tensor's type, whatever it is; otherwise on floats
   std::span<const Key> keys;
-  /// Null: a round is a mean by the tensor's all-reduce, which has no need of a Mixer.
+  /// Null: a round is a mean by an all-reduce, the tensor's or a group's, which has no need of a Mixer.
   std::unique_ptr<Mixer> (*make)(const Options& options, const MixingSetup& setup);
-  bool two_way = false;  ///< whoever hears from a neighbour is heard by it, with equal weight: symmetric matrices
+  bool two_way = false;    ///< whoever hears from a neighbour is heard by it, with equal weight: symmetric matrices
+  bool in_groups = false;  ///< the graph consists of groups, within each of which a round is an all-reduce
 };
 
 std::span<const MixingEntry> mixings() noexcept;
@@ -132,8 +133,8 @@ struct GossipChoice {
 
 /// Throws `argument` for an unknown method, key or value.
 const MixingEntry& find_mixing(std::string_view spec);
-/// Throws `argument` if the graph changes, goes one way, or has weights that do not sum to what the method needs,
-/// naming a rank.
+/// Throws `argument` if the graph changes, goes one way, has no groups, or has weights that do not sum to what the
+/// method needs, naming a rank.
 void check_graph(const MixingEntry& entry, const Topology& topology);
 /// The second half of it, for whoever `needs` them to.
 void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology);

@@ -5,6 +5,7 @@
 
 #include "lib/base/error.hpp"
 #include "lib/gossip/entries.hpp"
+#include "lib/gossip/groups.hpp"
 
 namespace gossamer {
 
@@ -58,6 +59,7 @@ void check_graph(const MixingEntry& entry, const Topology& topology) {
          topology.spec(), " some do not");
   }
   expect_stochastic(sentence("mixing=", entry.name), entry.needs, topology);
+  if (entry.in_groups) expect_groups(sentence("mixing=", entry.name), topology);
 }
 
 void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology) {

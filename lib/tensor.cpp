@@ -106,9 +106,14 @@ void Tensor::prepare_mailbox() {
     fail(Status::unsupported, "mixing=", world_.gossip.mixing,
          " has weights of its own; goss_push and goss_pull go with another mixing=");
   }
+  if (world_.gossip.staleness && world_.topology.period() > 1) {
+    fail(Status::argument, "staleness=", *world_.gossip.staleness, " needs a graph that stays; ",
+         world_.topology.spec(), " changes for ", world_.topology.period(), " rounds before it repeats");
+  }
   const std::uint64_t number = 2 * (generation_ % 31);  // of 64 call numbers; rounds are told apart by their phase
-  const Mailbox::Tags tags{Tag::of_call(id_of(name()), number), Tag::of_call(id_of(name()), number + 1)};
-  mailbox_ = std::make_unique<Mailbox>(world_.engine, world_.topology, world_.rank, tags, shape_);
+  const Mailbox::Rules rules{Tag::of_call(id_of(name()), number), Tag::of_call(id_of(name()), number + 1),
+                             world_.gossip.staleness};
+  mailbox_ = std::make_unique<Mailbox>(world_.engine, world_.topology, world_.rank, rules, shape_);
 }
 
 std::string Tensor::describe_gossip() const {

@@ -119,12 +119,14 @@ struct MixingEntry {
 
 std::span<const MixingEntry> mixings() noexcept;
 
-/// What goss_mix is configured to do.
+/// What gossip is configured to do.
 struct GossipChoice {
   std::string_view mixing = "average";
   std::string_view outer = "none";  ///< optimiser over exchanges, see OuterOptimiser
   std::uint64_t every = 1;          ///< calls for an exchange,
   std::uint64_t every_from = 0;     ///< after so many of which each has one
+  /// Pushes by which a rank may be ahead of an in-neighbour; none: any number.
+  std::optional<std::uint64_t> staleness;
 
   [[nodiscard]] bool exchanges(std::uint64_t call) const noexcept {
     return call < every_from || (call - every_from + 1) % every == 0;

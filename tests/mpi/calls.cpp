@@ -128,6 +128,43 @@ void check_mix(const Setting& setting) {
   }
 }
 
+void check_rounds(const Setting& setting) {
+  constexpr std::size_t kCount = 60 * 80;
+  const TensorOf tensor(setting, "rounds", {60, 80}, "identity");
+  std::vector<float> model = values_of(setting.team.rank(), 7, kCount);
+  // Of the mean, and Σ over ranks and elements of the squared distance from it.
+  const auto apart = [&](std::vector<double>& mean) {
+    mean.assign(model.begin(), model.end());
+    setting.team.sum(mean);
+    double squares[] = {0};
+    for (std::size_t i = 0; i < kCount; ++i) {
+      mean[i] /= setting.team.size();
+      squares[0] += (model[i] - mean[i]) * (model[i] - mean[i]);
+    }
+    setting.team.sum(squares);
+    return squares[0];
+  };
+  std::vector<double> before, after;
+  const double start = apart(before);
+  for (int round = 0; round < 20; ++round) ok(goss_mix(tensor.get(), model.data()), setting.name + ": goss_mix");
+  const double end = apart(after);
+  expect(end <= 0.9 * start, setting.name, ": 20 rounds leave ", end, " of ", start);
+  for (std::size_t i = 0; i < kCount; ++i)
+    expect(std::abs(after[i] - before[i]) < 1e-4, setting.name, ": a mean went from ", before[i], " to ", after[i]);
+}
+
+void check_pace(const Setting& setting) {
+  const TensorOf tensor(setting, "pace", {100'003}, "identity");
+  std::vector<float> model = values_of(setting.team.rank(), 8, 100'003);
+  std::mt19937 random(18 + static_cast<unsigned>(setting.team.rank()));
+  for (int step = 0; step < 100; ++step) {
+    for (unsigned turns = random() % 4; turns > 0; --turns) std::this_thread::yield();
+    ok(goss_push(tensor.get(), model.data()), setting.name + ": goss_push");
+    ok(goss_pull(tensor.get(), model.data(), nullptr), setting.name + ": goss_pull");
+  }
+  ok(goss_barrier(setting.comm), setting.name + ": barrier");
+}
+
 void check_push(const Setting& setting) {
   constexpr std::size_t kCount = 100'003;
   const TensorOf tensor(setting, "pushed", {kCount}, "identity");

@@ -85,7 +85,11 @@ void check_identity(const Setting& setting, Extent extent);
 void check_many_in_flight(const Setting& setting, int tensors);
 void check_broadcasts(const Setting& setting, Extent extent);
 void check_mix(const Setting& setting);
+/// By whatever method: rounds keep the mean and bring the ranks closer.
+void check_rounds(const Setting& setting);
 void check_push(const Setting& setting);
+/// With staleness=: all come to the end of equally many pushes.
+void check_pace(const Setting& setting);
 void check_barrier(const Setting& setting);
 
 /// All of the above for all transports and topologies of this number of ranks; Extent::reduced does the whole for one

@@ -2,7 +2,7 @@
 
 #include "compress/kernels.hpp"
 #include "lib/gossip.hpp"
-#include "lib/gossip/mailbox.hpp"
+#include "lib/gossip/asynchronous.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 #include "lib/staging.hpp"
@@ -306,7 +306,7 @@ struct Tensor::Calls {
   /// From the first push or pull on, neighbours' messages are taken between calls as well.
   static Task open_mailbox(Call& call, Tensor& self) {
     if (self.mailbox_open_) co_return;
-    co_await Mailbox::open(call, *self.mailbox_);
+    co_await self.mailbox_->open(call);
     self.mailbox_open_ = true;
     self.world_.engine.hold();
   }
@@ -320,19 +320,19 @@ struct Tensor::Calls {
     const Bytes model(data, self.shape_.bytes());
     co_await open_mailbox(call, self);
     expect_finite(self, model);
-    co_await Mailbox::push(call, *self.mailbox_, model);
+    co_await self.mailbox_->push(call, model);
   }
 
   static Task pull(Call& call, Tensor& self, std::byte* data, int& messages) {
     co_await open_mailbox(call, self);
     const MutableBytes model(data, self.shape_.bytes());
     expect_finite(self, model);  // or what has arrived would be lost in it
-    co_await Mailbox::pull(call, *self.mailbox_, model, messages);
+    co_await self.mailbox_->pull(call, model, messages);
   }
 
   static Task close_mailbox(Call& call, Tensor& self) {
     if (!self.mailbox_open_) co_return;
-    co_await Mailbox::close(call, *self.mailbox_);
+    co_await self.mailbox_->close(call);
     self.mailbox_open_ = false;
     self.world_.engine.release();
   }

@@ -15,7 +15,8 @@
   X(ecd)                    \
   X(moniqua)                \
   X(powergossip)            \
-  X(moshpit)
+  X(moshpit)                \
+  X(pairwise)
 
 namespace gossamer {
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "compress/kernels.hpp"
 
@@ -11,15 +10,6 @@ namespace {
 
 constexpr int kPasses = 4;              // over the senders in a pull: nobody can keep a rank at its mailbox
 constexpr double kLeastShare = 1e-200;  // of weight: what is less stays
-
-std::vector<int> neighbours_of(const Topology& topology, int rank, std::vector<Edge> Neighbourhood::*side) {
-  std::set<int> ranks;
-  for (std::uint64_t round = 0; round < topology.period(); ++round) {
-    const Neighbourhood around = topology.at(rank, round);
-    for (const Edge& edge : around.*side) ranks.insert(edge.rank);
-  }
-  return {ranks.begin(), ranks.end()};
-}
 
 }  // namespace
 

@@ -5,8 +5,7 @@
 
 #include "lib/base/dtype.hpp"
 #include "lib/buffer.hpp"
-#include "lib/call.hpp"
-#include "topology/topology.hpp"
+#include "lib/gossip/asynchronous.hpp"
 
 namespace gossamer {
 
@@ -23,7 +22,7 @@ namespace gossamer {
 ///
 /// Its functions run on the driving thread, as messages must, and suspend only for that, and to find out what became of
 /// a neighbour whose connection is lost.
-class Mailbox {
+class Mailbox final : public Asynchronous {
  public:
   /// Messages have two tags of the caller's, which nobody else may use.
   struct Rules {
@@ -33,23 +32,14 @@ class Mailbox {
   };
   Mailbox(Engine& engine, const Topology& topology, int rank, const Rules& rules, const Shape& shape);
 
-  /// Posts the receives; once, before the others.
-  static Task open(Call& call, Mailbox& self);
-  static Task push(Call& call, Mailbox& self, Bytes model);
-  /// `messages`: how many were folded in.
-  static Task pull(Call& call, Mailbox& self, MutableBytes model, int& messages);
-  /// Gives up on what is under way. The mailbox must stay until the endpoint has gone.
-  static Task close(Call& call, Mailbox& self);
-
-  /// What is to be saved, with the weight.
-  struct Account {
-    double weight = 1;
-    std::uint64_t pushes = 0;
-  };
-  [[nodiscard]] const Account& account() const noexcept { return account_; }
+  Task open(Call& call) override { return open(call, *this); }
+  Task push(Call& call, Bytes model) override { return push(call, *this, model); }
+  Task pull(Call& call, MutableBytes model, int& messages) override { return pull(call, *this, model, messages); }
+  Task close(Call& call) override { return close(call, *this); }
+  [[nodiscard]] const Account& account() const noexcept override { return account_; }
   /// Neighbours are taken to have pushed as often.
-  void restore(const Account& account) noexcept;
-  [[nodiscard]] std::size_t memory_bytes() const noexcept;
+  void restore(const Account& account) noexcept override;
+  [[nodiscard]] std::size_t memory_bytes() const noexcept override;
 
  private:
   struct Header {
@@ -73,6 +63,10 @@ class Mailbox {
     std::uint64_t pushes = 0;    ///< of an in-neighbour, as far as known
   };
 
+  static Task open(Call& call, Mailbox& self);
+  static Task push(Call& call, Mailbox& self, Bytes model);
+  static Task pull(Call& call, Mailbox& self, MutableBytes model, int& messages);
+  static Task close(Call& call, Mailbox& self);
   static Task note(Call& call, Mailbox& self, Letter& letter);
   /// What an in-neighbour has sent, once it is there.
   static Task take(Call& call, Mailbox& self, Letter& letter, MutableBytes model, int& messages);

@@ -114,6 +114,7 @@ struct MixingEntry {
   /// Null: a round is a mean by an all-reduce, the tensor's or a group's, which has no need of a Mixer.
   std::unique_ptr<Mixer> (*make)(const Options& options, const MixingSetup& setup);
   bool two_way = false;    ///< whoever hears from a neighbour is heard by it, with equal weight: symmetric matrices
+  bool pairwise = false;   ///< has no rounds: it is what goss_push and goss_pull do
   bool in_groups = false;  ///< the graph consists of groups, within each of which a round is an all-reduce
 };
 

@@ -31,6 +31,17 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// Nothing is in flight when nobody has got anything for some time.
+template <typename Pull>
+void drain(const Setting& setting, const Pull& pull) {
+  for (int quiet = 0; quiet < 10;) {
+    double got[] = {static_cast<double>(pull())};
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    setting.team.sum(got);
+    quiet = got[0] == 0 ? quiet + 1 : 0;
+  }
+}
+
 }  // namespace
 
 void check_many_in_flight(const Setting& setting, int tensors) {
@@ -192,13 +203,7 @@ void check_push(const Setting& setting) {
     pull();
     std::this_thread::yield();
   }
-  // Nothing is in flight when nobody has got anything for some time.
-  for (int quiet = 0; quiet < 10;) {
-    double got[] = {static_cast<double>(pull())};
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    setting.team.sum(got);
-    quiet = got[0] == 0 ? quiet + 1 : 0;
-  }
+  drain(setting, pull);
   double weight = 0;
   ok(goss_tensor_weight(tensor.get(), &weight), setting.name + ": goss_tensor_weight");
   std::vector<double> missing(kCount);
@@ -209,6 +214,32 @@ void check_push(const Setting& setting) {
   setting.team.sum(weights);
   expect(std::abs(weights[0] - setting.team.size()) < 1e-11, setting.name, ": weights sum to ", weights[0]);
   for (const double off : missing) expect(std::abs(off) < 1e-3, setting.name, ": a mass is off by ", off);
+}
+
+void check_pairs(const Setting& setting) {
+  constexpr std::size_t kCount = 100'003;
+  const TensorOf tensor(setting, "pairs", {kCount}, "identity");
+  std::vector<float> model = values_of(setting.team.rank(), 9, kCount);
+  std::vector<double> missing(model.begin(), model.end());
+  int exchanges = 0;
+  const auto pull = [&] {
+    int now = -1;
+    ok(goss_pull(tensor.get(), model.data(), &now), setting.name + ": goss_pull");
+    exchanges += now;
+    return now;
+  };
+  for (int step = 0; step < 200; ++step) {
+    ok(goss_push(tensor.get(), model.data()), setting.name + ": goss_push");
+    std::this_thread::yield();
+    pull();
+  }
+  drain(setting, pull);
+  for (std::size_t i = 0; i < kCount; ++i) missing[i] -= model[i];
+  setting.team.sum(missing);
+  double all[] = {static_cast<double>(exchanges)};
+  setting.team.sum(all);
+  expect(setting.team.size() == 1 || all[0] > 0, setting.name, ": no exchanges");
+  for (const double off : missing) expect(std::abs(off) < 1e-3, setting.name, ": a sum is off by ", off);
 }
 
 void check_barrier(const Setting& setting) {

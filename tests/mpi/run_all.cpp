@@ -61,6 +61,7 @@ void check_all(Team& team, Extent extent) {
     });
     with_communicator(team, config + "ring mixing=powergossip:rank=4,iterations=2", check_rounds);
     with_communicator(team, config + "ring staleness=1", check_pace);
+    with_communicator(team, config + "complete mixing=pairwise", check_pairs);
   }
 }
 

@@ -90,6 +90,8 @@ void check_rounds(const Setting& setting);
 void check_push(const Setting& setting);
 /// With staleness=: all come to the end of equally many pushes.
 void check_pace(const Setting& setting);
+/// With mixing=pairwise: the sum stays.
+void check_pairs(const Setting& setting);
 void check_barrier(const Setting& setting);
 
 /// All of the above for all transports and topologies of this number of ranks; Extent::reduced does the whole for one

@@ -214,7 +214,7 @@ void Communicator::agree_on_tensor(const std::string& name, const Shape& shape, 
 }
 
 World Communicator::world() const noexcept {
-  const GossipChoice gossip{config_.mixing, config_.outer, config_.every, config_.every_from};
+  const GossipChoice gossip{config_.mixing, config_.outer, config_.every, config_.every_from, config_.staleness};
   return {*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error, gossip};
 }
 

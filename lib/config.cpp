@@ -15,6 +15,9 @@ constexpr std::array kKeys = {
     Key{"mixing", "average", "what goss_mix does with the neighbours' models, e.g. choco:gamma=auto"},
     Key{"every", "1", "calls of goss_mix for one exchange; in the others nothing is sent"},
     Key{"every_from", "0", "calls of goss_mix that all exchange before every= counts (post-local)"},
+    Key{"staleness", "none",
+        "pushes by which a rank may be ahead of those whose messages it receives: goss_pull waits for them; an integer "
+        "from 0, or none"},
     Key{"outer", "none", "optimiser whose steps are exchanges: none, slowmo, bmuf, nesterov, e.g. slowmo:beta=0.5"},
     Key{"transport", "ucx", "ucx for processes, inproc for ranks that are threads of one process"},
     Key{"timeout", "30", "seconds without an answer from a peer after which a call fails"},
@@ -78,6 +81,8 @@ Config Config::parse(std::string_view text) {
   config.mixing = options.text("mixing");
   config.every = static_cast<std::uint64_t>(options.integer("every", 1, INT64_MAX));
   config.every_from = static_cast<std::uint64_t>(options.integer("every_from", 0, INT64_MAX));
+  if (options.text("staleness") != "none")
+    config.staleness = static_cast<std::uint64_t>(options.integer("staleness", 0, INT64_MAX));
   config.outer = options.text("outer");
   config.transport = options.text("transport");
   config.timeout_seconds = options.real_above("timeout", 0, 1e6);
@@ -94,8 +99,9 @@ Config Config::parse(std::string_view text) {
 
 std::string Config::common() const {
   return sentence("topology=", topology, " weights=", weights, " mixing=", mixing, " every=", every,
-                  " every_from=", every_from, " outer=", outer, " codec=", codec, " transport=", transport,
-                  " seed=", seed, " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress,
+                  " every_from=", every_from, " staleness=", staleness ? std::to_string(*staleness) : "none",
+                  " outer=", outer, " codec=", codec, " transport=", transport, " seed=", seed,
+                  " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress,
                   " granularity=", whole_model ? "model" : "tensor");
 }
 

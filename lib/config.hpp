@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ struct Config {
   std::string outer;
   std::uint64_t every = 1;
   std::uint64_t every_from = 0;
+  std::optional<std::uint64_t> staleness;  ///< none: goss_pull does not wait
   std::string transport;
   double timeout_seconds = 30;
   std::uint64_t seed = 0;

@@ -148,6 +148,8 @@ bool Engine::publish_finished() {
 bool Engine::turn() {
   bool busy = start_submitted();
   busy |= endpoint_.progress();
+  for (std::size_t i = 0; i < attendants_.size() && !failed_.load(std::memory_order_relaxed); ++i)
+    busy |= attendants_[i]->attend();
   busy |= resume_ready();
   busy |= publish_finished();
   return busy;

@@ -81,6 +81,9 @@ class Flight {
   [[nodiscard]] Wait done(const Activity& activity) noexcept { return Wait(engine_, transfer_, activity); }
   /// If not, done() is known at once.
   [[nodiscard]] bool under_way() const noexcept { return transfer_.state == Transfer::State::pending; }
+  /// What became of it, and the bytes received, once it is no more.
+  [[nodiscard]] Status status() const noexcept { return transfer_.status; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return transfer_.bytes; }
   /// Gives up on what is still under way: the buffer may be written until the endpoint is destroyed.
   void land() noexcept;
 
@@ -101,6 +104,14 @@ class Signal {
  private:
   Engine& engine_;
   Transfer transfer_;  // of this rank's to itself, so that a wait that lasts too long is this rank's fault
+};
+
+/// What has to be answered between calls. On the driving thread.
+class Attendant {
+ public:
+  virtual ~Attendant() = default;
+  /// Does what there is to do at once; whether there was anything. Throws nothing.
+  virtual bool attend() = 0;
 };
 
 /// Runs any number of jobs on one endpoint. At any time at most one thread drives it: a caller that waits, else the
@@ -130,6 +141,10 @@ class Engine {
   /// From now on, and until as many releases, messages come and go between calls, too, if there is a progress thread.
   void hold();
   void release() noexcept;
+  /// From now on, and until dismissed, `attendant` is called whenever this is driven and has not failed. Driving thread
+  /// only.
+  void attend_to(Attendant& attendant) { attendants_.push_back(&attendant); }
+  void dismiss(Attendant& attendant) { std::erase(attendants_, &attendant); }
   /// Drives without a job until `finished` or the deadline. For orderly ends.
   void linger(double seconds, bool (*finished)(void*), void* context);
 
@@ -198,6 +213,7 @@ class Engine {
   Wait* ready_first_ = nullptr;
   Wait* ready_last_ = nullptr;
   Job* finished_ = nullptr;
+  std::vector<Attendant*> attendants_;
   Clock::time_point last_look_{};
   Clock::time_point crowded_until_{};
   Clock::time_point last_driven_{};

@@ -7,6 +7,7 @@
 #include "compress/maximum.hpp"
 #include "lib/gossip.hpp"
 #include "lib/gossip/mailbox.hpp"
+#include "lib/gossip/pairwise.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 
@@ -14,6 +15,19 @@ namespace gossamer {
 namespace {
 
 constexpr int kMaximaRound = 1;  // the tensor's own all-reduce is round 0
+
+/// That push-sum without rounds goes with the configuration.
+void expect_mailbox(const MixingEntry& entry, const World& world) {
+  expect_stochastic("goss_push", Stochastic::columns, world.topology);
+  if (entry.needs == Stochastic::columns) {
+    fail(Status::unsupported, "mixing=", entry.name,
+         " has weights of its own; goss_push and goss_pull go with another mixing=");
+  }
+  if (world.gossip.staleness && world.topology.period() > 1) {
+    fail(Status::argument, "staleness=", *world.gossip.staleness, " needs a graph that stays; ", world.topology.spec(),
+         " changes for ", world.topology.period(), " rounds before it repeats");
+  }
+}
 
 }  // namespace
 
@@ -101,14 +115,23 @@ void Tensor::prepare_mailbox() {
     fail(Status::unsupported, "'", name(), "' has codec ", spec_,
          "; goss_push and goss_pull take uncompressed tensors: register it with codec identity");
   }
-  expect_stochastic("goss_push", Stochastic::columns, world_.topology);
-  if (find_mixing(world_.gossip.mixing).needs == Stochastic::columns) {
-    fail(Status::unsupported, "mixing=", world_.gossip.mixing,
-         " has weights of its own; goss_push and goss_pull go with another mixing=");
-  }
   const std::uint64_t number = 2 * (generation_ % 31);  // of 64 call numbers; rounds are told apart by their phase
-  const Mailbox::Tags tags{Tag::of_call(id_of(name()), number), Tag::of_call(id_of(name()), number + 1)};
-  mailbox_ = std::make_unique<Mailbox>(world_.engine, world_.topology, world_.rank, tags, shape_);
+  const Tag there = Tag::of_call(id_of(name()), number);
+  const Tag back = Tag::of_call(id_of(name()), number + 1);
+  const MixingEntry& entry = find_mixing(world_.gossip.mixing);
+  if (entry.pairwise) {
+    check_graph(entry, world_.topology);
+    if (world_.gossip.staleness) {
+      fail(Status::unsupported, "staleness=", *world_.gossip.staleness, " is of push-sum; mixing=", entry.name,
+           " has no need of it: nobody is asked for more than one exchange at a time");
+    }
+    const RandomStream draws{context(1).own.seed, 0, static_cast<std::uint32_t>(world_.rank) + 1};
+    mailbox_ = std::make_unique<Pairwise>(world_.engine, world_.topology, Pairwise::Rules{there, back, draws}, shape_);
+  } else {
+    expect_mailbox(entry, world_);
+    mailbox_ = std::make_unique<Mailbox>(world_.engine, world_.topology, world_.rank,
+                                         Mailbox::Rules{there, back, world_.gossip.staleness}, shape_);
+  }
 }
 
 std::string Tensor::describe_gossip() const {
@@ -125,6 +148,9 @@ double Tensor::weight() const noexcept {
 void Tensor::prepare_gossip() {
   if (gossip_) return;
   const MixingEntry& entry = find_mixing(world_.gossip.mixing);
+  if (entry.pairwise) {
+    fail(Status::unsupported, "mixing=", entry.name, " has no rounds for goss_mix: call goss_push and goss_pull");
+  }
   check_graph(entry, world_.topology);
   if (membership_.group != nullptr) {
     fail(Status::unsupported, "'", name(), "' is part of a model (granularity=model), which goss_mix does not take");
@@ -137,7 +163,7 @@ void Tensor::prepare_gossip() {
     fail(Status::unsupported, "'", name(), "' has codec ", spec_, ", and mixing=", world_.gossip.mixing,
          " takes uncompressed tensors: register it with codec identity, or choose mixing= ", gossamer::join(others));
   }
-  gossip_ = std::make_unique<Gossip>(world_, shape_, spec_);
+  gossip_ = std::make_unique<Gossip>(world_, name(), shape_, spec_);
 }
 
 void Tensor::join(const Membership& membership, std::string_view codec_spec) {

@@ -14,7 +14,7 @@
 
 namespace gossamer {
 
-class Mailbox;
+class Asynchronous;
 class ModelGroup;
 struct ModelGroupMember;
 
@@ -146,8 +146,8 @@ class Tensor {
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
   std::unique_ptr<AllReduce> share_maxima_;  // with shared maxima
   std::unique_ptr<Rounds> rounds_;
-  std::unique_ptr<Gossip> gossip_;    // from prepare_gossip() on
-  std::unique_ptr<Mailbox> mailbox_;  // from prepare_mailbox() on
+  std::unique_ptr<Gossip> gossip_;         // from prepare_gossip() on
+  std::unique_ptr<Asynchronous> mailbox_;  // from prepare_mailbox() on
   bool mailbox_open_ = false;
   std::vector<float> residual_;     // empty without error feedback
   std::vector<float> staged_;       // float32 copy of a tensor of another type, for lossy codecs

@@ -2,7 +2,7 @@
 
 #include "compress/kernels.hpp"
 #include "lib/gossip.hpp"
-#include "lib/gossip/mailbox.hpp"
+#include "lib/gossip/asynchronous.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 #include "lib/staging.hpp"
@@ -11,14 +11,14 @@
 namespace gossamer {
 namespace {
 
-enum Kind : std::uint32_t { kAllReduce, kBroadcast };
-constexpr std::string_view kKinds[] = {"all-reduce", "broadcast"};
+enum Kind : std::uint32_t { kAllReduce, kBroadcast, kGroupMean };
+constexpr std::string_view kKinds[] = {"all-reduce", "broadcast", "gossip"};
 
 /// What a rank says of the call it is about to make.
 struct Intent {
   std::int32_t rank = 0;
   std::uint32_t kind = kAllReduce;
-  std::int32_t detail = 0;  ///< the op and twice the tensor's identity, or the root
+  std::int32_t detail = 0;  ///< the op and twice the tensor's identity, the root, or the round
   std::uint32_t finite = 1;
 
   [[nodiscard]] bool same_call(const Intent& other) const noexcept {
@@ -27,6 +27,7 @@ struct Intent {
   [[nodiscard]] std::string describe() const {
     const std::string_view name = kind < std::size(kKinds) ? kKinds[kind] : "an unknown call";
     if (kind == kAllReduce) return sentence(name, detail % 2 == 0 ? " (sum)" : " (mean)", set());
+    if (kind == kGroupMean) return sentence(name, ", round ", detail);
     return kind == kBroadcast ? sentence(name, " from rank ", detail) : std::string(name);
   }
 
@@ -226,6 +227,8 @@ struct Tensor::Calls {
     if (!self.world_.gossip.exchanges(self.mixes_++)) co_return;
     if (gossip.mixer) {
       co_await mix_with_neighbours(call, self, data);
+    } else if (gossip.groups) {
+      co_await mix_in_group(call, self, data);
     } else {
       co_await all_reduce(call, self, data, Op::mean);
     }
@@ -282,6 +285,16 @@ struct Tensor::Calls {
     if (staged) stage_out(self.shape_.dtype, gossip.staged, {data, self.shape_.bytes()});
   }
 
+  /// Only the members of this rank's group need mean the same round, and have finite models.
+  static Task mix_in_group(Call& call, Tensor& self, std::byte* data) {
+    const std::uint64_t round = self.gossip_rounds_++;
+    Tensor& group = self.gossip_->groups->in_round(round);
+    const bool finite =
+        !self.world_.nonfinite_is_error || kernels::all_finite(self.shape_.dtype, {data, self.shape_.bytes()});
+    co_await agree(call, group, {self.world_.rank, kGroupMean, static_cast<std::int32_t>(round % INT32_MAX), finite});
+    co_await exact_sum(call, group, data, 1.0 / group.world_.size);
+  }
+
   static Task negotiate(Call& call, Tensor& self, Negotiator& negotiator) {
     const std::optional<float> mine = negotiator.proposal();
     if (!mine) co_return;
@@ -295,7 +308,7 @@ struct Tensor::Calls {
   /// From the first push or pull on, neighbours' messages are taken between calls as well.
   static Task open_mailbox(Call& call, Tensor& self) {
     if (self.mailbox_open_) co_return;
-    co_await Mailbox::open(call, *self.mailbox_);
+    co_await self.mailbox_->open(call);
     self.mailbox_open_ = true;
     self.world_.engine.hold();
   }
@@ -309,19 +322,19 @@ struct Tensor::Calls {
     const Bytes model(data, self.shape_.bytes());
     co_await open_mailbox(call, self);
     expect_finite(self, model);
-    co_await Mailbox::push(call, *self.mailbox_, model);
+    co_await self.mailbox_->push(call, model);
   }
 
   static Task pull(Call& call, Tensor& self, std::byte* data, int& messages) {
     co_await open_mailbox(call, self);
     const MutableBytes model(data, self.shape_.bytes());
     expect_finite(self, model);  // or what has arrived would be lost in it
-    co_await Mailbox::pull(call, *self.mailbox_, model, messages);
+    co_await self.mailbox_->pull(call, model, messages);
   }
 
   static Task close_mailbox(Call& call, Tensor& self) {
     if (!self.mailbox_open_) co_return;
-    co_await Mailbox::close(call, *self.mailbox_);
+    co_await self.mailbox_->close(call);
     self.mailbox_open_ = false;
     self.world_.engine.release();
   }

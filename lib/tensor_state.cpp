@@ -4,7 +4,7 @@
 
 #include "compress/kernels.hpp"
 #include "lib/gossip.hpp"
-#include "lib/gossip/mailbox.hpp"
+#include "lib/gossip/asynchronous.hpp"
 #include "lib/model_group.hpp"
 #include "lib/tensor.hpp"
 
@@ -101,7 +101,7 @@ void Tensor::save(MutableBytes out) {
   writer.put(mine.calls);
   writer.put(mixes_);
   writer.put(gossip_rounds_);
-  writer.put(mailbox_ ? mailbox_->account() : Mailbox::Account());
+  writer.put(mailbox_ ? mailbox_->account() : Asynchronous::Account());
   writer.put<std::uint64_t>(mine.residual.size());
   writer.put<std::uint64_t>(mine.state.size());
   writer.put<std::uint64_t>(floats_in(gossip));
@@ -130,7 +130,7 @@ void Tensor::load(Bytes in) {
   const auto calls = reader.get<std::uint64_t>();
   const auto mixes = reader.get<std::uint64_t>();
   const auto rounds = reader.get<std::uint64_t>();
-  const auto account = reader.get<Mailbox::Account>();
+  const auto account = reader.get<Asynchronous::Account>();
   const auto residual_count = reader.get<std::uint64_t>();
   const auto state_count = reader.get<std::uint64_t>();
   const auto gossip_count = reader.get<std::uint64_t>();

@@ -33,6 +33,7 @@ TEST_CASE("every method keeps the mean and brings the ranks together, on every t
                                          {"choco-push-sum", "topk:ratio=0.2"},
                                          {"choco"},
                                          {"moniqua:theta=12,bits=12"},
+                                         {"powergossip:rank=8,iterations=2"},
                                          {"dcd", "int8"},
                                          {"deepsqueeze", "int8"},
                                          {"ecd", "qsgd:bits=8"}};
@@ -114,9 +115,9 @@ TEST_CASE("moniqua is right to delta·B while neighbours differ by less than the
 }
 
 TEST_CASE("every size and type: 0, 1, prime, more than one message; float64, float16, bfloat16") {
-  for (const Setting& setting :
-       {Setting{"average"}, Setting{"push-sum"}, Setting{"choco", "topk:ratio=0.3"}, Setting{"deepsqueeze", "bf16"},
-        Setting{"choco", "powersgd:rank=1"}, Setting{"dcd", "fp16"}, Setting{"moniqua:theta=20,bits=16"}}) {
+  for (const Setting& setting : {Setting{"average"}, Setting{"push-sum"}, Setting{"choco", "topk:ratio=0.3"},
+                                 Setting{"deepsqueeze", "bf16"}, Setting{"choco", "powersgd:rank=1"},
+                                 Setting{"dcd", "fp16"}, Setting{"moniqua:theta=20,bits=16"}, Setting{"powergossip"}}) {
     for (const std::size_t count : {0UL, 1UL, 1009UL, 300007UL}) {
       ThreadGroup group(3);
       run_ranks(3, [&](int rank) {
@@ -158,8 +159,9 @@ TEST_CASE("every size and type: 0, 1, prime, more than one message; float64, flo
 }
 
 TEST_CASE("NaN is NUMERIC for its rank and the neighbours, who keep their models; the others go on, and all after it") {
-  for (const Setting& setting : {Setting{"average"}, Setting{"push-sum"}, Setting{"choco", "topk:ratio=0.3"},
-                                 Setting{"deepsqueeze", "int8"}, Setting{"dcd", "int8"}, Setting{"moniqua:theta=9"}}) {
+  for (const Setting& setting :
+       {Setting{"average"}, Setting{"push-sum"}, Setting{"choco", "topk:ratio=0.3"}, Setting{"deepsqueeze", "int8"},
+        Setting{"dcd", "int8"}, Setting{"moniqua:theta=9"}, Setting{"powergossip:rank=6,iterations=2"}}) {
     constexpr int kRanks = 6;
     constexpr int kCulprit = 2;
     ThreadGroup group(kRanks);
@@ -192,7 +194,7 @@ TEST_CASE("what a rank remembers is saved, loaded, and forgotten by a reset") {
   for (const Setting& setting :
        {Setting{"push-sum"}, Setting{"choco", "topk:ratio=0.1"}, Setting{"choco", "powersgd:rank=2"},
         Setting{"choco-push-sum", "int8"}, Setting{"deepsqueeze", "topk:ratio=0.3"}, Setting{"dcd", "int8"},
-        Setting{"ecd", "qsgd:bits=8"}}) {
+        Setting{"ecd", "qsgd:bits=8"}, Setting{"powergossip:rank=2,iterations=3"}}) {
     ThreadGroup group(4);
     run_ranks(4, [&](int rank) {
       const CommHandle comm = make_comm(group, rank, "transport=inproc min_compress=0 mixing=" + setting.mixing);

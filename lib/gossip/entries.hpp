@@ -13,7 +13,10 @@
   X(deepsqueeze)            \
   X(dcd)                    \
   X(ecd)                    \
-  X(moniqua)
+  X(moniqua)                \
+  X(powergossip)            \
+  X(moshpit)                \
+  X(pairwise)
 
 namespace gossamer {
 

@@ -5,10 +5,11 @@
 
 namespace gossamer {
 
-GossipSlots::GossipSlots(Engine& engine, std::size_t capacity)
-    : engine_(engine), capacity_(capacity + sizeof(Note)), lanes_(Mixer::kAhead) {
-  for (Lane& lane : lanes_) lane.own.resize(capacity_);
-}
+GossipSlots::GossipSlots(Engine& engine, Mixer& mixer)
+    : engine_(engine),
+      capacity_(mixer.capacity() + sizeof(Note)),
+      edgewise_(dynamic_cast<Edgewise*>(&mixer)),
+      lanes_(mixer.ahead()) {}
 
 void GossipSlots::make_room(std::size_t in, std::size_t out) {
   for (Lane& lane : lanes_) {
@@ -17,6 +18,7 @@ void GossipSlots::make_room(std::size_t in, std::size_t out) {
       lane.arrived.emplace_back(capacity_);
     }
     while (lane.sends.size() < out) lane.sends.emplace_back(engine_);
+    while (lane.own.size() < (edgewise_ == nullptr ? 1 : out)) lane.own.emplace_back(capacity_);
   }
   payloads_.resize(std::max(payloads_.size(), in));
   notes_.resize(std::max(notes_.size(), in));
@@ -31,7 +33,7 @@ void GossipSlots::land() noexcept {
 
 std::size_t GossipSlots::memory_bytes() const noexcept {
   std::size_t buffers = 0;
-  for (const Lane& lane : lanes_) buffers += 1 + lane.arrived.size();
+  for (const Lane& lane : lanes_) buffers += lane.own.size() + lane.arrived.size();
   return buffers * capacity_;
 }
 
@@ -42,7 +44,7 @@ class GossipExchange {
       : call_(call), around_(around), slots_(slots), mixer_(mixer) {}
 
   static std::size_t header(std::size_t message) noexcept { return message == 0 ? sizeof(Note) : 0; }
-  GossipSlots::Lane& lane(std::size_t message) noexcept { return slots_.lanes_[message % Mixer::kAhead]; }
+  GossipSlots::Lane& lane(std::size_t message) noexcept { return slots_.lanes_[message % slots_.lanes_.size()]; }
 
   void post_receives(std::size_t message) {
     for (std::size_t j = 0; j < around_.in.size(); ++j) {
@@ -51,12 +53,12 @@ class GossipExchange {
                                         call_.traffic);
     }
   }
-  /// A rank that refuses sends its note and then nothing, as many times as the others send something.
   void post_sends(std::size_t message, const Note& note) {
-    const Bytes whole = compose(message, note);
+    Bytes same;
+    if (slots_.edgewise_ == nullptr) same = compose(message, note, lane(message).own.front().bytes());
     for (std::size_t j = 0; j < around_.out.size(); ++j) {
-      lane(message).sends[j].send(around_.out[j].rank, call_.tag.from_rank(Phase::mix, call_.engine.rank()), whole,
-                                  call_.traffic);
+      lane(message).sends[j].send(around_.out[j].rank, call_.tag.from_rank(Phase::mix, call_.engine.rank()),
+                                  slots_.edgewise_ == nullptr ? same : compose_for(j, message, note), call_.traffic);
     }
   }
   void arrived(std::size_t message, std::size_t j, std::size_t bytes) {
@@ -93,10 +95,10 @@ class GossipExchange {
   }
 
  private:
-  /// The first message begins with the note; what the mixer does not put behind it is moved there.
-  Bytes compose(std::size_t message, const Note& note) {
+  /// The first message begins with the note; what the mixer does not put behind it is moved there. A rank that refuses
+  /// sends its note and then nothing, as many times as the others send something.
+  Bytes compose(std::size_t message, const Note& note, MutableBytes slot) {
     const Stopwatch watch(call_.time.encode);
-    const MutableBytes slot = lane(message).own.bytes();
     const MutableBytes room = slot.subspan(header(message));
     Bytes payload;
     if ((note.flags & Note::refused) == 0) payload = mixer_.give(message, room);
@@ -104,6 +106,10 @@ class GossipExchange {
     std::memcpy(slot.data(), &note, sizeof(Note));
     if (payload.data() != room.data()) std::ranges::copy(payload, room.begin());
     return slot.first(sizeof(Note) + payload.size());
+  }
+  Bytes compose_for(std::size_t neighbour, std::size_t message, const Note& note) {
+    slots_.edgewise_->turn_to(neighbour);
+    return compose(message, note, lane(message).own[neighbour].bytes());
   }
 
   Call& call_;
@@ -118,10 +124,11 @@ Task run(Call& call, const Neighbourhood& around, GossipSlots& slots, Mixer& mix
   slots.make_room(around.in.size(), around.out.size());
   GossipExchange round(call, around, slots, mixer);
   const std::size_t messages = mixer.messages();
+  const std::size_t ahead = mixer.ahead();
   std::size_t posted = 0;
   for (std::size_t given = 0, taken = 0; taken < messages; ++taken) {
-    for (; posted < std::min(messages, taken + Mixer::kAhead); ++posted) round.post_receives(posted);
-    for (; given < std::min(messages, taken + Mixer::kAhead); ++given) round.post_sends(given, note);
+    for (; posted < std::min(messages, taken + ahead); ++posted) round.post_receives(posted);
+    for (; given < std::min(messages, taken + ahead); ++given) round.post_sends(given, note);
     call.at("gossip", taken, messages);
     for (std::size_t j = 0; j < around.in.size(); ++j) {
       round.arrived(taken, j, co_await round.lane(taken).receives[j].done(call));

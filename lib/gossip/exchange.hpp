@@ -12,7 +12,7 @@ namespace gossamer {
 /// What rounds of gossip keep under way: a few messages to and from every neighbour. Grows with the neighbourhood.
 class GossipSlots {
  public:
-  GossipSlots(Engine& engine, std::size_t capacity);
+  GossipSlots(Engine& engine, Mixer& mixer);
   void make_room(std::size_t in, std::size_t out);
   /// Gives up on what is under way, after a failure.
   void land() noexcept;
@@ -26,10 +26,11 @@ class GossipSlots {
     std::deque<Flight> receives;  ///< one per in-neighbour
     std::deque<Flight> sends;     ///< one per out-neighbour
     std::deque<Buffer> arrived;   ///< one per in-neighbour
-    Buffer own;
+    std::deque<Buffer> own;       ///< one, or with an Edgewise mixer one per out-neighbour
   };
   Engine& engine_;
   std::size_t capacity_;
+  Edgewise* edgewise_;       // the mixer, if it is one
   std::vector<Lane> lanes_;  // message m is in lane m modulo their number
   std::vector<Bytes> payloads_;
   std::vector<Note> notes_;

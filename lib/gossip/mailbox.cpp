@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "compress/kernels.hpp"
 
@@ -12,19 +11,10 @@ namespace {
 constexpr int kPasses = 4;              // over the senders in a pull: nobody can keep a rank at its mailbox
 constexpr double kLeastShare = 1e-200;  // of weight: what is less stays
 
-std::vector<int> neighbours_of(const Topology& topology, int rank, std::vector<Edge> Neighbourhood::*side) {
-  std::set<int> ranks;
-  for (std::uint64_t round = 0; round < topology.period(); ++round) {
-    const Neighbourhood around = topology.at(rank, round);
-    for (const Edge& edge : around.*side) ranks.insert(edge.rank);
-  }
-  return {ranks.begin(), ranks.end()};
-}
-
 }  // namespace
 
-Mailbox::Mailbox(Engine& engine, const Topology& topology, int rank, const Tags& tags, const Shape& shape)
-    : topology_(topology), rank_(rank), tags_(tags), dtype_(shape.dtype), bytes_(shape.bytes()) {
+Mailbox::Mailbox(Engine& engine, const Topology& topology, int rank, const Rules& rules, const Shape& shape)
+    : topology_(topology), rank_(rank), rules_(rules), dtype_(shape.dtype), bytes_(shape.bytes()) {
   for (const int sender : neighbours_of(topology, rank, &Neighbourhood::in))
     inbox_.emplace_back(engine, sender, bytes_);
   for (const int other : neighbours_of(topology, rank, &Neighbourhood::out))
@@ -32,11 +22,16 @@ Mailbox::Mailbox(Engine& engine, const Topology& topology, int rank, const Tags&
 }
 
 std::size_t Mailbox::memory_bytes() const noexcept {
-  return (inbox_.size() + outbox_.size()) * (sizeof(double) + bytes_);
+  return (inbox_.size() + outbox_.size()) * (sizeof(Header) + bytes_);
+}
+
+void Mailbox::restore(const Account& account) noexcept {
+  account_ = account;
+  for (Letter& letter : inbox_) letter.pushes = account.pushes;
 }
 
 void Mailbox::receive(Call& call, Letter& letter) const {
-  letter.flight.receive(letter.rank, tags_.letters.from_rank(Phase::push, letter.rank), letter.bytes.bytes(),
+  letter.flight.receive(letter.rank, rules_.letters.from_rank(Phase::push, letter.rank), letter.bytes.bytes(),
                         call.traffic);
 }
 
@@ -50,55 +45,90 @@ Task Mailbox::push(Call& call, Mailbox& self, Bytes model) {
   const double whole = self.account_.weight;
   for (const Edge& edge : around.out) {
     Letter& letter = *std::ranges::find(self.outbox_, edge.rank, &Letter::rank);
-    const double share = edge.weight * whole;
-    if (letter.flight.under_way() || letter.credit.under_way() || !(share > kLeastShare)) continue;
+    const Header header{edge.weight * whole, self.account_.pushes};
+    if (letter.flight.under_way() || letter.credit.under_way() || !(header.share > kLeastShare)) {
+      if (self.rules_.staleness) co_await note(call, self, letter);
+      continue;
+    }
     // Of the message before: they say so if it failed.
     co_await letter.flight.done(call);
     co_await letter.credit.done(call);
-    std::memcpy(letter.bytes.bytes().data(), &share, sizeof share);
-    std::ranges::copy(model, letter.bytes.bytes().begin() + sizeof share);
-    letter.flight.send(edge.rank, self.tags_.letters.from_rank(Phase::push, self.rank_), letter.bytes.bytes(),
+    std::memcpy(letter.bytes.bytes().data(), &header, sizeof header);
+    std::ranges::copy(model, letter.bytes.bytes().begin() + sizeof header);
+    letter.flight.send(edge.rank, self.rules_.letters.from_rank(Phase::push, self.rank_), letter.bytes.bytes(),
                        call.traffic);
-    letter.credit.receive(edge.rank, self.tags_.credits.from_rank(Phase::push, edge.rank), {}, call.traffic);
-    self.account_.weight -= share;
+    letter.credit.receive(edge.rank, self.rules_.credits.from_rank(Phase::push, edge.rank), {}, call.traffic);
+    self.account_.weight -= header.share;
   }
+}
+
+/// How many are under way is bounded, too: by what the neighbours' neighbours let this rank be ahead.
+Task Mailbox::note(Call& call, Mailbox& self, Letter& letter) {
+  auto free = std::ranges::find_if(letter.notes, [](const PushNote& note) { return !note.flight.under_way(); });
+  if (free == letter.notes.end()) {
+    letter.notes.emplace_back(call.engine);
+    free = std::prev(letter.notes.end());
+  }
+  co_await free->flight.done(call);
+  free->header.pushes = self.account_.pushes;
+  free->flight.send(letter.rank, self.rules_.letters.from_rank(Phase::push, self.rank_),
+                    std::as_bytes(std::span(&free->header, 1)), call.traffic);
 }
 
 Task Mailbox::pull(Call& call, Mailbox& self, MutableBytes model, int& messages) {
   messages = 0;
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const int before = messages;
+  bool any = true;
+  for (int pass = 0; pass < kPasses && any; ++pass) {
+    any = false;
     for (Letter& letter : self.inbox_) {
       if (letter.flight.under_way()) continue;
-      const std::size_t bytes = co_await letter.flight.done(call);
-      call.traffic.received += bytes;
-      self.fold(letter, bytes, model);
-      co_await letter.credit.done(call);
-      letter.credit.send(letter.rank, self.tags_.credits.from_rank(Phase::push, self.rank_), {}, call.traffic);
-      self.receive(call, letter);
-      ++messages;
+      co_await take(call, self, letter, model, messages);
+      any = true;
     }
-    if (messages == before) break;
+  }
+  for (Letter& letter : self.inbox_) {
+    while (self.late(letter)) {
+      call.at("keeping pace,", letter.pushes, self.account_.pushes);
+      co_await take(call, self, letter, model, messages);
+    }
   }
 }
 
-/// The mean by weight of the model and of what has arrived.
-void Mailbox::fold(const Letter& letter, std::size_t bytes, MutableBytes model) {
-  double share = 0;
-  std::memcpy(&share, letter.bytes.bytes().data(), sizeof share);
-  if (bytes != sizeof share + bytes_ || !(share > 0) || share > topology_.size()) {
-    fail(Status::corrupt, "rank ", letter.rank, " pushed ", bytes, " bytes of weight ", share, " where ",
-         sizeof share + bytes_, " bytes were expected");
+Task Mailbox::take(Call& call, Mailbox& self, Letter& letter, MutableBytes model, int& messages) {
+  const std::size_t bytes = co_await letter.flight.done(call);
+  call.traffic.received += bytes;
+  Header header;
+  if (bytes >= sizeof header) std::memcpy(&header, letter.bytes.bytes().data(), sizeof header);
+  const bool note = bytes == sizeof header && header.share == 0;
+  if (!note) {
+    const bool whole = bytes == sizeof header + self.bytes_;
+    if (!whole || !(header.share > 0) || header.share > self.topology_.size()) {
+      fail(Status::corrupt, "rank ", letter.rank, " pushed ", bytes, " bytes of weight ", header.share, " where ",
+           sizeof header + self.bytes_, " bytes were expected");
+    }
+    self.fold(letter, header.share, model);
+    co_await letter.credit.done(call);
+    letter.credit.send(letter.rank, self.rules_.credits.from_rank(Phase::push, self.rank_), {}, call.traffic);
+    ++messages;
   }
+  letter.pushes = header.pushes;
+  self.receive(call, letter);
+}
+
+/// The mean by weight of the model and of what has arrived.
+void Mailbox::fold(const Letter& letter, double share, MutableBytes model) {
   const double sum = account_.weight + share;
   kernels::rescale(dtype_, model, account_.weight / sum);
-  kernels::add_scaled(dtype_, model, Bytes(letter.bytes.bytes()).subspan(sizeof share), share / sum);
+  kernels::add_scaled(dtype_, model, Bytes(letter.bytes.bytes()).subspan(sizeof(Header)), share / sum);
   account_.weight = sum;
 }
 
 Task Mailbox::close(Call&, Mailbox& self) {
   for (std::deque<Letter>* box : {&self.inbox_, &self.outbox_}) {
-    for (Letter& letter : *box) letter.flight.land(), letter.credit.land();
+    for (Letter& letter : *box) {
+      letter.flight.land(), letter.credit.land();
+      for (PushNote& note : letter.notes) note.flight.land();
+    }
   }
   co_return;
 }

@@ -39,15 +39,17 @@ class Mixer {
  public:
   virtual ~Mixer() = default;
 
-  /// Messages that every rank sends to every out-neighbour in a round, the same to all, and the most bytes of one.
+  /// Messages that every rank sends to every out-neighbour in a round, and the most bytes of one.
   [[nodiscard]] virtual std::size_t messages() const noexcept = 0;
   [[nodiscard]] virtual std::size_t capacity() const noexcept = 0;
+  /// How many are given before the first of them is taken, 1 to kAhead: 1 if each depends on those taken before.
+  [[nodiscard]] virtual std::size_t ahead() const noexcept { return kAhead; }
 
   virtual void begin(const GossipRound& round) = 0;
   /// Adds to what the neighbours are told; before the first give().
   virtual void tell(Note& note) const = 0;
-  /// The `message`-th message, in `slot` of capacity() bytes or wherever it stays until it is the turn of take().
-  /// Ascending; up to kAhead of them before they are taken.
+  /// The `message`-th message, in `slot` of capacity() bytes or wherever it stays until it is the turn of take(): the
+  /// same to all out-neighbours, unless this is Edgewise. Ascending; up to ahead() of them before they are taken.
   virtual Bytes give(std::size_t message, MutableBytes slot) = 0;
   /// The notes of all in-neighbours, in the order of the neighbourhood. From then on it is known whether the round is
   /// to be applied: if not, the model must stay as it is, while what the ranks know of each other goes on.
@@ -61,6 +63,14 @@ class Mixer {
   [[nodiscard]] virtual std::size_t memory_bytes() const noexcept = 0;
 
   static constexpr std::size_t kAhead = 4;
+};
+
+/// A Mixer that tells each out-neighbour something else: give() is called for each of them, after turn_to().
+class Edgewise {
+ public:
+  virtual ~Edgewise() = default;
+  /// What is given next is for this out-neighbour, by the order of the neighbourhood.
+  virtual void turn_to(std::size_t neighbour) noexcept = 0;
 };
 
 /// A Mixer some of whose rounds all ranks must agree on a number, once.
@@ -109,18 +119,23 @@ struct MixingEntry {
   bool compresses;   ///< sends what the tensor's codec makes; otherwise the tensor has to go uncompressed
   bool in_own_type;  ///< works on the tensor's type, whatever it is; otherwise on floats
   std::span<const Key> keys;
-  /// Null: a round is a mean by the tensor's all-reduce, which has no need of a Mixer.
+  /// Null: a round is a mean by an all-reduce, the tensor's or a group's, which has no need of a Mixer.
   std::unique_ptr<Mixer> (*make)(const Options& options, const MixingSetup& setup);
+  bool two_way = false;    ///< whoever hears from a neighbour is heard by it, with equal weight: symmetric matrices
+  bool pairwise = false;   ///< has no rounds: it is what goss_push and goss_pull do
+  bool in_groups = false;  ///< the graph consists of groups, within each of which a round is an all-reduce
 };
 
 std::span<const MixingEntry> mixings() noexcept;
 
-/// What goss_mix is configured to do.
+/// What gossip is configured to do.
 struct GossipChoice {
   std::string_view mixing = "average";
   std::string_view outer = "none";  ///< optimiser over exchanges, see OuterOptimiser
   std::uint64_t every = 1;          ///< calls for an exchange,
   std::uint64_t every_from = 0;     ///< after so many of which each has one
+  /// Pushes by which a rank may be ahead of an in-neighbour; none: any number.
+  std::optional<std::uint64_t> staleness;
 
   [[nodiscard]] bool exchanges(std::uint64_t call) const noexcept {
     return call < every_from || (call - every_from + 1) % every == 0;
@@ -129,7 +144,8 @@ struct GossipChoice {
 
 /// Throws `argument` for an unknown method, key or value.
 const MixingEntry& find_mixing(std::string_view spec);
-/// Throws `argument` if the graph changes or its weights do not sum to what the method needs, naming a rank.
+/// Throws `argument` if the graph changes, goes one way, has no groups, or has weights that do not sum to what the
+/// method needs, naming a rank.
 void check_graph(const MixingEntry& entry, const Topology& topology);
 /// The second half of it, for whoever `needs` them to.
 void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology);

@@ -5,6 +5,7 @@
 
 #include "lib/base/error.hpp"
 #include "lib/gossip/entries.hpp"
+#include "lib/gossip/groups.hpp"
 
 namespace gossamer {
 
@@ -53,7 +54,12 @@ void check_graph(const MixingEntry& entry, const Topology& topology) {
     fail(Status::argument, "mixing=", entry.name, " needs a graph that stays; ", topology.spec(), " changes for ",
          topology.period(), " rounds before it repeats");
   }
+  if (entry.two_way && !topology.symmetric()) {
+    fail(Status::argument, "mixing=", entry.name, " needs edges that go both ways with equal weights; of topology ",
+         topology.spec(), " some do not");
+  }
   expect_stochastic(sentence("mixing=", entry.name), entry.needs, topology);
+  if (entry.in_groups) expect_groups(sentence("mixing=", entry.name), topology);
 }
 
 void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology) {

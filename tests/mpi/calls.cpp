@@ -73,6 +73,17 @@ void check_round(const Setting& setting, const TensorOf& tensor, std::size_t cou
   }
 }
 
+/// Nothing is in flight when nobody has got anything for some time.
+template <typename Pull>
+void drain(const Setting& setting, const Pull& pull) {
+  for (int quiet = 0; quiet < 10;) {
+    double got[] = {static_cast<double>(pull())};
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    setting.team.sum(got);
+    quiet = got[0] == 0 ? quiet + 1 : 0;
+  }
+}
+
 }  // namespace
 
 void check_many_in_flight(const Setting& setting, int tensors) {
@@ -134,6 +145,43 @@ void check_mix(const Setting& setting, std::size_t count, std::uint64_t rounds) 
   for (std::uint64_t round = 0; round < rounds; ++round) check_round(setting, tensor, count, round);
 }
 
+void check_rounds(const Setting& setting) {
+  constexpr std::size_t kCount = 60 * 80;
+  const TensorOf tensor(setting, "rounds", {60, 80}, "identity");
+  std::vector<float> model = values_of(setting.team.rank(), 7, kCount);
+  // Of the mean, and Σ over ranks and elements of the squared distance from it.
+  const auto apart = [&](std::vector<double>& mean) {
+    mean.assign(model.begin(), model.end());
+    setting.team.sum(mean);
+    double squares[] = {0};
+    for (std::size_t i = 0; i < kCount; ++i) {
+      mean[i] /= setting.team.size();
+      squares[0] += (model[i] - mean[i]) * (model[i] - mean[i]);
+    }
+    setting.team.sum(squares);
+    return squares[0];
+  };
+  std::vector<double> before, after;
+  const double start = apart(before);
+  for (int round = 0; round < 20; ++round) ok(goss_mix(tensor.get(), model.data()), setting.name + ": goss_mix");
+  const double end = apart(after);
+  expect(end <= 0.9 * start, setting.name, ": 20 rounds leave ", end, " of ", start);
+  for (std::size_t i = 0; i < kCount; ++i)
+    expect(std::abs(after[i] - before[i]) < 1e-4, setting.name, ": a mean went from ", before[i], " to ", after[i]);
+}
+
+void check_pace(const Setting& setting) {
+  const TensorOf tensor(setting, "pace", {100'003}, "identity");
+  std::vector<float> model = values_of(setting.team.rank(), 8, 100'003);
+  std::mt19937 random(18 + static_cast<unsigned>(setting.team.rank()));
+  for (int step = 0; step < 100; ++step) {
+    for (unsigned turns = random() % 4; turns > 0; --turns) std::this_thread::yield();
+    ok(goss_push(tensor.get(), model.data()), setting.name + ": goss_push");
+    ok(goss_pull(tensor.get(), model.data(), nullptr), setting.name + ": goss_pull");
+  }
+  ok(goss_barrier(setting.comm), setting.name + ": barrier");
+}
+
 void check_push(const Setting& setting) {
   constexpr std::size_t kCount = 100'003;
   const TensorOf tensor(setting, "pushed", {kCount}, "identity");
@@ -161,13 +209,7 @@ void check_push(const Setting& setting) {
     pull();
     std::this_thread::yield();
   }
-  // Nothing is in flight when nobody has got anything for some time.
-  for (int quiet = 0; quiet < 10;) {
-    double got[] = {static_cast<double>(pull())};
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    setting.team.sum(got);
-    quiet = got[0] == 0 ? quiet + 1 : 0;
-  }
+  drain(setting, pull);
   double weight = 0;
   ok(goss_tensor_weight(tensor.get(), &weight), setting.name + ": goss_tensor_weight");
   std::vector<double> missing(kCount);
@@ -200,6 +242,32 @@ void check_connections(const Setting& setting) {
   }
   expect(!neighbours.empty() && connected == neighbours, setting.name,
          ": not connected to the neighbours alone: ", text.data());
+}
+
+void check_pairs(const Setting& setting) {
+  constexpr std::size_t kCount = 100'003;
+  const TensorOf tensor(setting, "pairs", {kCount}, "identity");
+  std::vector<float> model = values_of(setting.team.rank(), 9, kCount);
+  std::vector<double> missing(model.begin(), model.end());
+  int exchanges = 0;
+  const auto pull = [&] {
+    int now = -1;
+    ok(goss_pull(tensor.get(), model.data(), &now), setting.name + ": goss_pull");
+    exchanges += now;
+    return now;
+  };
+  for (int step = 0; step < 200; ++step) {
+    ok(goss_push(tensor.get(), model.data()), setting.name + ": goss_push");
+    std::this_thread::yield();
+    pull();
+  }
+  drain(setting, pull);
+  for (std::size_t i = 0; i < kCount; ++i) missing[i] -= model[i];
+  setting.team.sum(missing);
+  double all[] = {static_cast<double>(exchanges)};
+  setting.team.sum(all);
+  expect(setting.team.size() == 1 || all[0] > 0, setting.name, ": no exchanges");
+  for (const double off : missing) expect(std::abs(off) < 1e-3, setting.name, ": a sum is off by ", off);
 }
 
 void check_barrier(const Setting& setting) {

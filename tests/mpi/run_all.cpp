@@ -55,6 +55,14 @@ void check_all(Team& team, Extent extent) {
     for (const std::string graph : {"exponential", "base:k=1", "star"}) {
       with_communicator(team, config + graph, check_gossip);
     }
+    const std::string everybody = "moshpit:1x" + std::to_string(team.size());
+    with_communicator(team, config + everybody + " mixing=moshpit", [](const Setting& setting) {
+      check_mix(setting);
+      check_rounds(setting);
+    });
+    with_communicator(team, config + "ring mixing=powergossip:rank=4,iterations=2", check_rounds);
+    with_communicator(team, config + "ring staleness=1", check_pace);
+    with_communicator(team, config + "complete mixing=pairwise", check_pairs);
   }
 }
 

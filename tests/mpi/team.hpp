@@ -86,7 +86,13 @@ void check_many_in_flight(const Setting& setting, int tensors);
 void check_broadcasts(const Setting& setting, Extent extent);
 /// Rounds of the graph in turn, each on fresh values.
 void check_mix(const Setting& setting, std::size_t count, std::uint64_t rounds);
+/// By whatever method: rounds keep the mean and bring the ranks closer.
+void check_rounds(const Setting& setting);
 void check_push(const Setting& setting);
+/// With staleness=: all come to the end of equally many pushes.
+void check_pace(const Setting& setting);
+/// With mixing=pairwise: the sum stays.
+void check_pairs(const Setting& setting);
 void check_barrier(const Setting& setting);
 /// The transport is connected to the neighbours and to nobody else.
 void check_connections(const Setting& setting);

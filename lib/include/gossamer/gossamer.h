@@ -138,11 +138,15 @@ GOSS_API goss_status goss_mix(goss_tensor *tensor, void *data);
 GOSS_API goss_status goss_imix(goss_tensor *tensor, void *data, goss_request **request);
 /* Asynchronous gossip (push-sum), on graphs whose columns sum to 1. goss_push hands shares of data's mass to the
  * out-neighbours and returns; it never waits for a peer. `data` stays as it is; the weight shrinks. What a neighbour
- * has not taken yet is not added to: its share stays here. NUMERIC (on this rank only) for NaN or Inf. */
+ * has not taken yet is not added to: its share stays here. NUMERIC (on this rank only) for NaN or Inf.
+ * With mixing=pairwise (AD-PSGD), on graphs whose edges go both ways, it instead publishes `data` and asks one random
+ * neighbour to average with it, unless it is still waiting for the answer of another; the weight stays 1. */
 GOSS_API goss_status goss_push(goss_tensor *tensor, void *data);
-/* Folds in whatever has arrived (maybe nothing), *messages of them (may be NULL); never waits for a peer. data is always
- * the de-biased estimate x/w. Both: UNSUPPORTED for a tensor with a lossy codec. Only after the first push or pull can
- * a rank receive; from then on it holds a copy of the tensor for each in- and each out-neighbour. */
+/* Folds in whatever has arrived (maybe nothing), *messages of them (may be NULL), exchanges with mixing=pairwise. Never
+ * waits for a peer, except with staleness=S, until no in-neighbour has pushed less often than this rank, less S; TIMEOUT
+ * then. data is always the de-biased estimate x/w. Both: UNSUPPORTED for a tensor with a lossy codec. Only after the
+ * first push or pull can a rank receive; from then on it holds a copy of the tensor for each in- and each out-neighbour.
+ */
 GOSS_API goss_status goss_pull(goss_tensor *tensor, void *data, int *messages);
 /* Push-sum weight w of this rank; with what is in flight they sum to n. 1 under methods without weights. Local. */
 GOSS_API goss_status goss_tensor_weight(const goss_tensor *tensor, double *weight);

@@ -20,27 +20,38 @@ using F32 = hn::CappedTag<float, 64>;
 using I32 = hn::RebindToSigned<F32>;
 
 /// The top bit of every byte is a plane's; doubling moves the next one up.
-HWY_INLINE void pack_word(const std::uint8_t* digits, unsigned width, std::byte* planes) {
+template <unsigned kWidth>
+HWY_INLINE void pack_word(const std::uint8_t* digits, std::byte* planes) {
   const U8 d;
   const I8 di;
-  std::uint64_t words[kDigitWidth] = {};
+  std::uint64_t words[kWidth] = {};
   for (std::size_t i = 0; i < kWord; i += hn::Lanes(d)) {
     auto digit = hn::LoadU(d, digits + i);
-    for (unsigned bit = kDigitWidth; bit > width; --bit) digit = hn::Add(digit, digit);
-    for (unsigned bit = width; bit-- > 0;) {
+    for (unsigned bit = kDigitWidth; bit > kWidth; --bit) digit = hn::Add(digit, digit);
+    for (unsigned bit = kWidth; bit-- > 0;) {
       std::uint64_t bits = 0;
       hn::StoreMaskBits(di, hn::Lt(hn::BitCast(di, digit), hn::Zero(di)), reinterpret_cast<std::uint8_t*>(&bits));
       words[bit] |= bits << i;
       digit = hn::Add(digit, digit);
     }
   }
-  std::memcpy(planes, words, width * sizeof(std::uint64_t));
+  for (unsigned bit = 0; bit < kWidth; ++bit)
+    std::memcpy(planes + bit * sizeof(std::uint64_t), words + bit, sizeof(std::uint64_t));
 }
 
+/// Widths that are known to the compiler keep planes in registers.
+template <unsigned kWidth = kDigitWidth>
 void pack(const std::uint8_t* digits, std::size_t words, unsigned width, std::byte* planes) {
-  for (std::size_t word = 0; word < words; ++word) {
-    pack_word(digits + word * kWord, width, planes + word * width * sizeof(std::uint64_t));
+  if constexpr (kWidth > 1) {
+    if (width < kWidth) return pack<kWidth - 1>(digits, words, width, planes);
   }
+  for (std::size_t word = 0; word < words; ++word) {
+    pack_word<kWidth>(digits + word * kWord, planes + word * kWidth * sizeof(std::uint64_t));
+  }
+}
+
+void pack_planes(const std::uint8_t* digits, std::size_t words, unsigned width, std::byte* planes) {
+  pack<>(digits, words, width, planes);
 }
 
 elias::Tally tally(std::span<const std::uint8_t> digits, std::uint8_t zero) {
@@ -138,13 +149,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gossamer::planes {
 
-HWY_EXPORT(pack);
+HWY_EXPORT(pack_planes);
 HWY_EXPORT(tally);
 HWY_EXPORT(unpack);
 HWY_EXPORT(add_multiples);
 
 void pack(std::span<const std::uint8_t> digits, unsigned width, std::byte* planes) noexcept {
-  HWY_DYNAMIC_DISPATCH(pack)(digits.data(), digits.size() / kWord, width, planes);
+  HWY_DYNAMIC_DISPATCH(pack_planes)(digits.data(), digits.size() / kWord, width, planes);
 }
 
 elias::Tally tally(std::span<const std::uint8_t> digits, std::uint8_t zero) noexcept {

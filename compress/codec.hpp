@@ -41,7 +41,7 @@ struct StepContext {
 class TensorCodec {
  public:
   virtual ~TensorCodec() = default;
-  /// Registry name plus layout version ("int8.1"): changes whenever the payload's or the saved state's layout does.
+  /// Registry name plus layout version ("int8.2"): changes whenever the payload's or the saved state's layout does.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   /// Memory that must outlive a call and goes into `goss_tensor_save` (a warm start); empty when there is none.
   [[nodiscard]] virtual std::span<float> state() noexcept = 0;

@@ -19,7 +19,7 @@ constexpr std::array kKeys = {
 /// Payload: u64 count, u32 block, one float scale per block, one byte per value.
 class Int8 final : public BlockCodec {
  public:
-  Int8(std::size_t block, bool stochastic) noexcept : BlockCodec("int8.1", block, 1), stochastic_(stochastic) {}
+  Int8(std::size_t block, bool stochastic) noexcept : BlockCodec("int8.2", block, 1), stochastic_(stochastic) {}
 
   void begin(Chunk, const StepContext& context) override { own_ = context.own; }
 
@@ -29,7 +29,7 @@ class Int8 final : public BlockCodec {
   void encode_blocks(Chunk chunk, const Blocks<MutableBytes>& out) override {
     const kernels::Int8Blocks blocks{out.block, out.floats, out.codes};
     if (stochastic_) {
-      kernels::quantise_int8_stochastic(chunk.floats(), blocks, own_, chunk.offset);
+      kernels::quantise_int8_stochastic({chunk.floats(), own_, chunk.offset}, blocks);
     } else {
       kernels::quantise_int8(chunk.floats(), blocks);
     }
@@ -58,7 +58,7 @@ std::unique_ptr<TensorCodec> make_int8(const Options& options, const Shape& shap
   const bool stochastic = options.choice("rounding", {"nearest", "stochastic"}) == 1;
   if (options.text("reduce") != "integer") return std::make_unique<Int8>(block, stochastic);
   LevelPlan plan;
-  plan.name = "int8-integer.1";
+  plan.name = "int8-integer.2";
   plan.codec = "int8";
   plan.block = block;
   plan.rounding = stochastic ? Rounding::stochastic : Rounding::nearest;

@@ -136,16 +136,14 @@ void put_header(ByteWriter& writer, std::size_t count, std::uint64_t offset, uns
 }
 
 std::span<std::uint8_t> DigitWriter::next(std::size_t wanted) {
-  const std::size_t group = std::min(kGroup, left_);
-  const std::size_t count = std::min(wanted, group - used_);
+  const std::size_t count = std::min(wanted, std::min(kRoom, left_) - used_);
   const std::span<std::uint8_t> room = std::span(digits_).subspan(used_, count);
   used_ += count;
   return room;
 }
 
 void DigitWriter::commit() {
-  const std::size_t group = std::min(kGroup, left_);
-  if (used_ < group) return;
+  if (used_ < std::min(kRoom, left_)) return;
   if (format_.elias > 0.0) {
     const elias::Tally more =
         planes::tally(std::span(digits_).first(used_), static_cast<std::uint8_t>(format_.lattice.bias));
@@ -153,18 +151,28 @@ void DigitWriter::commit() {
     tally_.magnitudes += more.magnitudes;
   }
   if (format_.single == Form::base3) {
-    // Digits that are not there stand for zero.
-    std::fill_n(digits_.begin() + static_cast<std::ptrdiff_t>(used_), 4, std::uint8_t{1});
-    ternary::pack(digits_.data(), writer_.take(ternary::trit_bytes(used_)));
+    write_base3();
   } else {
-    std::fill_n(digits_.begin() + static_cast<std::ptrdiff_t>(used_), planes::kWord, std::uint8_t{0});
-    const unsigned width = width_of(format_, 1);
-    const std::size_t words = planes::words_of(used_);
-    planes::pack(std::span(digits_).first(words * planes::kWord), width,
-                 writer_.take(planes::bytes_of(used_, width)).data());
+    write_planes();
   }
   left_ -= used_;
   used_ = 0;
+}
+
+void DigitWriter::write_planes() {
+  std::fill_n(digits_.begin() + static_cast<std::ptrdiff_t>(used_), planes::kWord, std::uint8_t{0});
+  const unsigned width = width_of(format_, 1);
+  const std::size_t words = planes::words_of(used_);
+  planes::pack(std::span(digits_).first(words * planes::kWord), width,
+               writer_.take(planes::bytes_of(used_, width)).data());
+}
+
+void DigitWriter::write_base3() {
+  // Digits that are not there stand for zero.
+  std::fill_n(digits_.begin() + static_cast<std::ptrdiff_t>(used_), 4, std::uint8_t{1});
+  for (std::size_t at = 0; at < used_; at += kGroup) {
+    ternary::pack(digits_.data() + at, writer_.take(ternary::trit_bytes(std::min(kGroup, used_ - at))));
+  }
 }
 
 namespace {

@@ -99,7 +99,7 @@ class DigitWriter {
  public:
   DigitWriter(const Format& format, std::size_t digits, ByteWriter& writer) noexcept
       : format_(format), digits_count_(digits), left_(digits), writer_(writer) {}
-  /// Room for the next digits, `wanted` or fewer: what is left of a group.
+  /// Room for the next digits, `wanted` or fewer: what is left of kRoom.
   std::span<std::uint8_t> next(std::size_t wanted);
   /// The room that next() gave is filled.
   void commit();
@@ -107,13 +107,18 @@ class DigitWriter {
   Bytes finish(MutableBytes slot) const;
 
  private:
+  static constexpr std::size_t kRoom = 4 * kGroup;  ///< digits that are kept until they are written
+
+  void write_planes();
+  void write_base3();
+
   const Format& format_;
   std::size_t digits_count_;
   std::size_t left_;  ///< digits that are not written yet
   ByteWriter& writer_;
   elias::Tally tally_;
   std::size_t used_ = 0;
-  std::array<std::uint8_t, kGroup + planes::kWord> digits_{};
+  std::array<std::uint8_t, kRoom + planes::kWord> digits_{};
 };
 
 /// The codes of a payload in Elias form; none of another.

@@ -50,11 +50,6 @@ void IntegerSum::add_run(integer::SumReader& sums, Bytes, const Target& target) 
   }
 }
 
-RoundingWords::RoundingWords(const RandomStream& stream, std::uint64_t offset, std::size_t count) noexcept {
-  kernels::random_words(stream, offset, std::span(words_).first(count));
-  std::fill_n(words_.begin() + static_cast<std::ptrdiff_t>(count), kernels::kDigitPadding, 0U);
-}
-
 namespace {
 
 std::size_t block_count(const integer::Format& format, std::size_t count) noexcept {

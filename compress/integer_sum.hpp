@@ -5,7 +5,7 @@
 
 #include "compress/codec.hpp"
 #include "compress/integer_payload.hpp"
-#include "compress/levels.hpp"
+#include "compress/rounding.hpp"
 
 namespace gossamer {
 
@@ -41,7 +41,7 @@ class IntegerSum : public MergeableCodec {
   [[nodiscard]] const integer::Format& format() const noexcept { return format_; }
   /// The unit of `length` values that start at element `offset` of the tensor.
   [[nodiscard]] virtual float unit_of(std::uint64_t offset, std::size_t length) const = 0;
-  /// One digit for each value; kGroup values at most.
+  /// One digit for each value; as many as DigitWriter::next gives at most.
   virtual void quantise(const Piece& piece, std::uint8_t* digits) const = 0;
   /// format().tag_bytes that all ranks' payloads share.
   virtual void put_tag(ByteWriter& writer) const;
@@ -62,16 +62,6 @@ class IntegerSum : public MergeableCodec {
   integer::Format format_;
 };
 
-/// The random words of up to kGroup values from element `offset` on, and room behind them.
-class RoundingWords {
- public:
-  RoundingWords(const RandomStream& stream, std::uint64_t offset, std::size_t count) noexcept;
-  [[nodiscard]] const std::uint32_t* data() const noexcept { return words_.data(); }
-
- private:
-  std::array<std::uint32_t, integer::kGroup + kernels::kDigitPadding> words_;
-};
-
 /// Units come from maxima over the ranks, one per block of the tensor.
 class SharedScaleSum : public IntegerSum, public SharedMaxima {
  public:
@@ -89,8 +79,10 @@ class SharedScaleSum : public IntegerSum, public SharedMaxima {
   [[nodiscard]] float maximum_at(std::uint64_t offset) const noexcept {
     return maxima_[format().block == 0 ? 0 : offset / format().block];
   }
-  /// This rank's randomness for rounding.
-  [[nodiscard]] const RandomStream& own() const noexcept { return own_; }
+  /// The values of a piece with this rank's randomness for rounding them.
+  [[nodiscard]] RoundingSource rounding_of(const Piece& piece) const noexcept {
+    return {piece.values, own_, piece.offset};
+  }
 
  private:
   std::vector<float> maxima_;

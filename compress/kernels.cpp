@@ -149,24 +149,40 @@ double sum_of_squares(const float* values, std::size_t count) {
   return sum;
 }
 
-Moments moments(const float* values, std::size_t count, float shift) {
-  const hn::ScalableTag<double> d;
-  const hn::Rebind<float, decltype(d)> d32;
-  const auto centre = hn::Set(d, static_cast<double>(shift));
-  auto sum = hn::Zero(d);
-  auto squares = hn::Zero(d);
-  auto largest = hn::Zero(d32);
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
-    hwy::Prefetch(values + i + kPrefetchFloats);
-    const auto value = hn::LoadU(d32, values + i);
-    const auto centred = hn::Sub(hn::PromoteTo(d, value), centre);
+/// Moments of every lane.
+struct LaneMoments {
+  using D = hn::ScalableTag<double>;
+  using D32 = hn::Rebind<float, D>;
+  hn::Vec<D> sum;
+  hn::Vec<D> squares;
+  hn::Vec<D32> largest;
+
+  HWY_INLINE void add(const float* from, hn::Vec<D> centre) {
+    const auto value = hn::LoadU(D32(), from);
+    const auto centred = hn::Sub(hn::PromoteTo(D(), value), centre);
     sum = hn::Add(sum, centred);
     squares = hn::MulAdd(centred, centred, squares);
     largest = hn::Max(largest, hn::Abs(value));
   }
-  Moments result{hn::GetLane(hn::SumOfLanes(d, sum)), hn::GetLane(hn::SumOfLanes(d, squares)),
-                 hn::GetLane(hn::MaxOfLanes(d32, largest))};
+};
+
+Moments moments(const float* values, std::size_t count, float shift) {
+  const LaneMoments::D d;
+  const LaneMoments::D32 d32;
+  const std::size_t step = hn::Lanes(d);
+  const auto centre = hn::Set(d, static_cast<double>(shift));
+  // Sums wait for their last addition: two take turns.
+  LaneMoments even{hn::Zero(d), hn::Zero(d), hn::Zero(d32)};
+  LaneMoments odd = even;
+  std::size_t i = 0;
+  for (; i + 2 * step <= count; i += 2 * step) {
+    hwy::Prefetch(values + i + kPrefetchFloats);
+    even.add(values + i, centre);
+    odd.add(values + i + step, centre);
+  }
+  Moments result{hn::GetLane(hn::SumOfLanes(d, hn::Add(even.sum, odd.sum))),
+                 hn::GetLane(hn::SumOfLanes(d, hn::Add(even.squares, odd.squares))),
+                 hn::GetLane(hn::MaxOfLanes(d32, hn::Max(even.largest, odd.largest)))};
   for (; i < count; ++i) {
     const double centred = static_cast<double>(values[i]) - static_cast<double>(shift);
     result.sum += centred;

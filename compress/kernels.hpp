@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "compress/rounding.hpp"
 #include "lib/base/bytes.hpp"
 #include "lib/base/dtype.hpp"
 #include "lib/base/philox.hpp"
@@ -56,9 +57,8 @@ struct Int8Blocks {
 /// Codes round(x / scale) with scale = max|x| / 127 per block, so |x − code · scale| ≤ scale / 2 up to float rounding,
 /// at any magnitude, denormals included. A block with a value that is not finite gets scale NaN and codes 0.
 void quantise_int8(std::span<const float> in, const Int8Blocks& out) noexcept;
-/// The same with codes floor(x / scale + u), u the uniform of element `offset` + i of `own`: unbiased.
-void quantise_int8_stochastic(std::span<const float> in, const Int8Blocks& out, const RandomStream& own,
-                              std::uint64_t offset) noexcept;
+/// The same with one of the two codes around x / scale, unbiased to 2^-24 of a step.
+void quantise_int8_stochastic(const RoundingSource& source, const Int8Blocks& out) noexcept;
 /// out += scale · code · block scale.
 void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) noexcept;
 

@@ -18,9 +18,6 @@ namespace gossamer::kernels::HWY_NAMESPACE {
 
 using I8 = hn::Rebind<std::int8_t, F32>;
 
-/// Uniforms drawn at a time: short enough to stay in the first cache.
-constexpr std::size_t kPiece = 256;
-
 HWY_INLINE hn::Vec<I32> magnitude_bits(const float* from) {
   const F32 d;
   const I32 di;
@@ -51,41 +48,35 @@ float max_abs(std::span<const float> values) {
   return largest(values.data(), values.size());
 }
 
-/// Calls piece(values, scale, first value's index, codes) for every block's pieces of at most `longest` values.
-template <class Piece>
-HWY_INLINE void for_each_piece(std::span<const float> in, const Int8Blocks& out, std::size_t longest,
-                               const Piece& piece) {
+/// Calls round(values, rule, first value's index, codes) for every block.
+template <class Round>
+HWY_INLINE void for_each_block(std::span<const float> in, const Int8Blocks& out, const Round& round) {
   auto* codes = reinterpret_cast<std::uint8_t*>(out.codes.data());
   std::byte* scales = out.scales.data();
   for (std::size_t start = 0; start < in.size(); start += out.block, scales += sizeof(float)) {
-    const std::size_t end = start + std::min(out.block, in.size() - start);
-    const Int8Scale scale = int8_scale(largest(in.data() + start, end - start));
+    const std::span<const float> values = in.subspan(start, std::min(out.block, in.size() - start));
+    const Int8Scale scale = int8_scale(largest(values.data(), values.size()));
     std::memcpy(scales, &scale.scale, sizeof(float));
     if (scale.inverse == 0.0F) {
-      std::memset(codes + start, 0, end - start);
-      continue;
-    }
-    for (std::size_t at = start; at < end; at += longest) {
-      piece(in.subspan(at, std::min(longest, end - at)), scale, at, codes + at);
+      std::memset(codes + start, 0, values.size());
+    } else {
+      round(values, LevelRule{scale}, start, codes + start);
     }
   }
 }
 
 void quantise_int8(std::span<const float> in, const Int8Blocks& out) {
-  const auto piece = [](std::span<const float> values, const Int8Scale& scale, std::size_t, std::uint8_t* codes)
-                         HWY_ATTR { quantise(values, LevelRule{scale}, Nearest{}, codes); };
-  for_each_piece(in, out, out.block, piece);
+  for_each_block(in, out,
+                 [](std::span<const float> values, const LevelRule& rule, std::size_t, std::uint8_t* codes)
+                     HWY_ATTR { quantise(values, rule, Nearest{}, codes); });
 }
 
-void quantise_int8_stochastic(std::span<const float> in, const Int8Blocks& out, const RandomStream& own,
-                              std::uint64_t offset) {
-  HWY_ALIGN std::uint32_t words[kPiece + hn::MaxLanes(F32())] = {};
-  const auto piece = [&](std::span<const float> values, const Int8Scale& scale, std::size_t at, std::uint8_t* codes)
-                         HWY_ATTR {
-                           kernels::random_words(own, offset + at, std::span(words).first(values.size()));
-                           quantise(values, LevelRule{scale}, Stochastic{words}, codes);
-                         };
-  for_each_piece(in, out, kPiece, piece);
+void quantise_int8_stochastic(const RoundingSource& source, const Int8Blocks& out) {
+  for_each_block(source.values, out,
+                 [&](std::span<const float> values, const LevelRule& rule, std::size_t at, std::uint8_t* codes)
+                     HWY_ATTR {
+                       round_to(Integers{}, {values, source.own, source.first + at}, rule, codes);
+                     });
 }
 
 HWY_INLINE void add_block(const std::int8_t* codes, float block_scale, float scale, std::span<float> out) {
@@ -131,9 +122,8 @@ void quantise_int8(std::span<const float> in, const Int8Blocks& out) noexcept {
   HWY_DYNAMIC_DISPATCH(quantise_int8)(in, out);
 }
 
-void quantise_int8_stochastic(std::span<const float> in, const Int8Blocks& out, const RandomStream& own,
-                              std::uint64_t offset) noexcept {
-  HWY_DYNAMIC_DISPATCH(quantise_int8_stochastic)(in, out, own, offset);
+void quantise_int8_stochastic(const RoundingSource& source, const Int8Blocks& out) noexcept {
+  HWY_DYNAMIC_DISPATCH(quantise_int8_stochastic)(source, out);
 }
 
 void add_int8(Bytes scales, Bytes codes, std::size_t block, float scale, std::span<float> out) noexcept {

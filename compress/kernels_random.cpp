@@ -24,53 +24,60 @@ HWY_INLINE void batch(const RandomStream& stream, std::uint64_t index, std::uint
   std::copy(words.begin(), words.end(), out);
 }
 #else
-using U32 = hn::CappedTag<std::uint32_t, 16>;
-using U64 = hn::Repartition<std::uint64_t, U32>;
+using U64 = hn::CappedTag<std::uint64_t, 8>;
+using U32 = hn::Repartition<std::uint32_t, U64>;
+
+constexpr std::size_t kVectors = 2;  // at a time: each multiplication waits for the one of the round before
 
 HWY_INLINE std::size_t batch_size() {
-  return 4 * hn::Lanes(U32());
+  return kVectors * 4 * hn::Lanes(U64());
 }
 
-struct Product {
-  hn::Vec<U32> high;
-  hn::Vec<U32> low;
+/// The counters of one philox() in every lane of 64 bits. Each has the lower half of its lane; what is in the upper one
+/// does not matter, since multiplications do not read it, and the product's halves are where the next round wants them.
+struct Counters {
+  hn::Vec<U32> c0;
+  hn::Vec<U32> c1;
+  hn::Vec<U32> c2;
+  hn::Vec<U32> c3;
 };
 
-/// 32 × 32 → 64 bits in every lane: multipliers take the even lanes only, so the odd ones are moved there and back.
-HWY_INLINE Product multiply(hn::Vec<U32> value, std::uint32_t factor) {
+HWY_INLINE Counters counters_from(const RandomStream& stream, std::uint64_t index) {
   const U32 d;
-  const U64 d64;
-  const auto factors = hn::Set(d, factor);
-  const auto even = hn::MulEven(value, factors);
-  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(d64, value))), factors);
-  const auto upper = hn::Set(d64, 0xffffffff00000000ULL);
-  const auto high = hn::Or(hn::ShiftRight<32>(even), hn::And(odd, upper));
-  const auto low = hn::Or(hn::AndNot(upper, even), hn::ShiftLeft<32>(odd));
-  return {hn::BitCast(d, high), hn::BitCast(d, low)};
+  const auto indices = hn::BitCast(d, hn::Add(hn::Set(U64(), index), hn::Iota(U64(), 0)));
+  return {indices, hn::DupOdd(indices), hn::Set(d, stream.call), hn::Set(d, stream.stream)};
 }
 
-/// One philox() per lane, lane i for index + i: gossamer::philox in lib/base, lane by lane.
-HWY_INLINE void batch(const RandomStream& stream, std::uint64_t index, std::uint32_t* out) {
+HWY_INLINE void advance(Counters& counters, std::uint32_t key0, std::uint32_t key1) {
   const U32 d;
-  const auto start = hn::Set(d, static_cast<std::uint32_t>(index));
-  auto c0 = hn::Add(start, hn::Iota(d, 0));
-  const auto carry = hn::IfThenElseZero(hn::Lt(c0, start), hn::Set(d, 1));
-  auto c1 = hn::Add(hn::Set(d, static_cast<std::uint32_t>(index >> 32)), carry);
-  auto c2 = hn::Set(d, stream.call);
-  auto c3 = hn::Set(d, stream.stream);
+  const auto product0 = hn::BitCast(d, hn::MulEven(counters.c0, hn::Set(d, 0xD2511F53)));
+  const auto product1 = hn::BitCast(d, hn::MulEven(counters.c2, hn::Set(d, 0xCD9E8D57)));
+  counters = {hn::Xor3(hn::DupOdd(product1), counters.c1, hn::Set(d, key0)), product1,
+              hn::Xor3(hn::DupOdd(product0), counters.c3, hn::Set(d, key1)), product0};
+}
+
+HWY_INLINE void store(const Counters& counters, std::uint32_t* out) {
+  const U64 d;
+  const auto first = hn::OddEven(hn::DupEven(counters.c1), counters.c0);
+  const auto second = hn::OddEven(hn::DupEven(counters.c3), counters.c2);
+  hn::StoreInterleaved2(hn::BitCast(d, first), hn::BitCast(d, second), d, reinterpret_cast<std::uint64_t*>(out));
+}
+
+/// gossamer::philox in lib/base, lane by lane.
+HWY_INLINE void batch(const RandomStream& stream, std::uint64_t index, std::uint32_t* out) {
+  const std::size_t lanes = hn::Lanes(U64());
+  Counters counters0 = counters_from(stream, index);
+  Counters counters1 = counters_from(stream, index + lanes);
   auto key0 = static_cast<std::uint32_t>(stream.seed);
   auto key1 = static_cast<std::uint32_t>(stream.seed >> 32);
   for (int round = 0; round < 10; ++round) {
-    const Product product0 = multiply(c0, 0xD2511F53);
-    const Product product1 = multiply(c2, 0xCD9E8D57);
-    c0 = hn::Xor(hn::Xor(product1.high, c1), hn::Set(d, key0));
-    c1 = product1.low;
-    c2 = hn::Xor(hn::Xor(product0.high, c3), hn::Set(d, key1));
-    c3 = product0.low;
+    advance(counters0, key0, key1);
+    advance(counters1, key0, key1);
     key0 += 0x9E3779B9;
     key1 += 0xBB67AE85;
   }
-  hn::StoreInterleaved4(c0, c1, c2, c3, d, out);
+  store(counters0, out);
+  store(counters1, out + 4 * lanes);
 }
 #endif
 

@@ -14,65 +14,59 @@ namespace gossamer::kernels::HWY_NAMESPACE {
 
 /// 1 for x ≥ 0, both zeros included.
 struct Sign {
-  HWY_INLINE hn::Vec<U32> operator()(hn::Vec<F32> values, std::size_t) const {
+  HWY_INLINE hn::Vec<U32> operator()(hn::Vec<F32> values) const {
     const U32 du;
     return hn::IfThenElseZero(hn::RebindMask(du, hn::Ge(values, hn::Zero(F32()))), hn::Set(du, 1));
   }
 };
 
-/// Clearing the mantissa leaves the power of two below.
-struct Natural {
-  const std::uint32_t* words;
-  HWY_INLINE hn::Vec<U32> operator()(hn::Vec<F32> value, std::size_t at) const {
+/// 0 and ± the powers of two; clearing the mantissa leaves the one below.
+struct PowersOfTwo {
+  HWY_INLINE Cell cell(hn::Vec<F32> value) const {
     const F32 d;
     const auto one = hn::Set(d, 1.0F);
     const auto size = hn::Abs(value);
     const auto power = hn::BitCast(d, hn::And(hn::BitCast(U32(), size), hn::Set(U32(), 0x7f800000U)));
     const auto large = hn::Ge(size, one);
     const auto below = hn::IfThenElseZero(large, power);
-    const auto gap = hn::IfThenElse(large, power, one);
-    const auto up = hn::Lt(hn::Mul(uniforms(words + at), gap), hn::Sub(size, below));
-    const auto rounded = hn::Add(below, hn::IfThenElseZero(up, gap));
-    return hn::BitCast(U32(), hn::ConvertTo(I32(), hn::CopySign(rounded, value)));
+    return {below, hn::IfThenElse(large, power, one), hn::Sub(size, below)};
   }
+  HWY_INLINE hn::Vec<F32> integer(hn::Vec<F32> level, hn::Vec<F32> value) const { return hn::CopySign(level, value); }
 };
 
-/// Returns table values less the bias.
+/// The values of the table, less the bias.
 struct Table {
   const LevelTable& table;
-  const std::uint32_t* words;
   float bias;
-  HWY_INLINE hn::Vec<U32> operator()(hn::Vec<F32> value, std::size_t at) const {
+  HWY_INLINE Cell cell(hn::Vec<F32> value) const {
     const F32 d;
     const I32 di;
     const auto place = hn::Add(value, hn::Set(d, bias));
     const auto last = hn::Set(di, static_cast<std::int32_t>(2 * bias) - 1);
-    const auto cell = hn::Min(hn::ConvertTo(di, place), last);
-    const auto below = hn::GatherIndex(d, table.below.data(), cell);
-    const auto gap = hn::GatherIndex(d, table.gap.data(), cell);
-    const auto up = hn::Lt(hn::Mul(uniforms(words + at), gap), hn::Sub(place, below));
-    const auto rounded = hn::Add(below, hn::IfThenElseZero(up, gap));
-    return hn::BitCast(U32(), hn::ConvertTo(di, hn::Sub(rounded, hn::Set(d, bias))));
+    const auto index = hn::Min(hn::ConvertTo(di, place), last);
+    const auto below = hn::GatherIndex(d, table.below.data(), index);
+    return {below, hn::GatherIndex(d, table.gap.data(), index), hn::Sub(place, below)};
+  }
+  HWY_INLINE hn::Vec<F32> integer(hn::Vec<F32> level, hn::Vec<F32>) const {
+    return hn::Sub(level, hn::Set(F32(), bias));
   }
 };
 
-void quantise_natural(std::span<const float> in, const LevelRule& rule, const std::uint32_t* words,
-                      std::uint8_t* digits) {
-  quantise(in, rule, Natural{words}, digits);
+void quantise_stochastic(const RoundingSource& source, const LevelRule& rule, std::uint8_t* digits) {
+  round_to(Integers{}, source, rule, digits);
 }
 
-void quantise_table(std::span<const float> in, const LevelRule& rule, const LevelTable& table,
-                    const std::uint32_t* words, std::uint8_t* digits) {
-  quantise(in, rule, Table{table, words, static_cast<float>(rule.bias)}, digits);
+void quantise_natural(const RoundingSource& source, const LevelRule& rule, std::uint8_t* digits) {
+  round_to(PowersOfTwo{}, source, rule, digits);
+}
+
+void quantise_table(const RoundingSource& source, const LevelRule& rule, const LevelTable& table,
+                    std::uint8_t* digits) {
+  round_to(Table{table, static_cast<float>(rule.bias)}, source, rule, digits);
 }
 
 void quantise_nearest(std::span<const float> in, const LevelRule& rule, std::uint8_t* digits) {
   quantise(in, rule, Nearest{}, digits);
-}
-
-void quantise_stochastic(std::span<const float> in, const LevelRule& rule, const std::uint32_t* words,
-                         std::uint8_t* digits) {
-  quantise(in, rule, Stochastic{words}, digits);
 }
 
 void quantise_sign(std::span<const float> in, std::uint8_t* digits) {
@@ -96,19 +90,17 @@ void quantise_nearest(std::span<const float> in, const LevelRule& rule, std::uin
   HWY_DYNAMIC_DISPATCH(quantise_nearest)(in, rule, digits);
 }
 
-void quantise_stochastic(std::span<const float> in, const LevelRule& rule, const std::uint32_t* words,
-                         std::uint8_t* digits) noexcept {
-  HWY_DYNAMIC_DISPATCH(quantise_stochastic)(in, rule, words, digits);
+void quantise_stochastic(const RoundingSource& source, const LevelRule& rule, std::uint8_t* digits) noexcept {
+  HWY_DYNAMIC_DISPATCH(quantise_stochastic)(source, rule, digits);
 }
 
-void quantise_natural(std::span<const float> in, const LevelRule& rule, const std::uint32_t* words,
-                      std::uint8_t* digits) noexcept {
-  HWY_DYNAMIC_DISPATCH(quantise_natural)(in, rule, words, digits);
+void quantise_natural(const RoundingSource& source, const LevelRule& rule, std::uint8_t* digits) noexcept {
+  HWY_DYNAMIC_DISPATCH(quantise_natural)(source, rule, digits);
 }
 
-void quantise_table(std::span<const float> in, const LevelRule& rule, const LevelTable& table,
-                    const std::uint32_t* words, std::uint8_t* digits) noexcept {
-  HWY_DYNAMIC_DISPATCH(quantise_table)(in, rule, table, words, digits);
+void quantise_table(const RoundingSource& source, const LevelRule& rule, const LevelTable& table,
+                    std::uint8_t* digits) noexcept {
+  HWY_DYNAMIC_DISPATCH(quantise_table)(source, rule, table, digits);
 }
 
 void quantise_sign(std::span<const float> in, std::uint8_t* digits) noexcept {

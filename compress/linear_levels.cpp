@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "compress/kernels.hpp"
+#include "compress/levels.hpp"
 
 namespace gossamer {
 namespace {
@@ -46,9 +47,8 @@ class LinearLevels final : public SharedScaleSum {
   void quantise(const Piece& piece, std::uint8_t* digits) const override {
     const kernels::LevelRule rule{int8_steps(piece.unit), -below_, levels_, static_cast<std::uint8_t>(below_)};
     if (rounding_ == Rounding::nearest) return kernels::quantise_nearest(piece.values, rule, digits);
-    const RoundingWords words(own(), piece.offset, piece.values.size());
     const auto quantise = rounding_ == Rounding::natural ? kernels::quantise_natural : kernels::quantise_stochastic;
-    quantise(piece.values, rule, words.data(), digits);
+    quantise(rounding_of(piece), rule, digits);
   }
 
   float levels_;

@@ -15,7 +15,7 @@ constexpr std::array kKeys = {
 /// large-scale distributed networks", AISTATS 2019), with a step that all ranks share.
 std::unique_ptr<TensorCodec> make_lpc(const Options& options, const Shape& shape) {
   LevelPlan plan;
-  plan.name = "lpc.1";
+  plan.name = "lpc.2";
   plan.codec = "lpc";
   plan.below = 1U << (options.integer("bits", 2, 8) - 1);
   plan.levels = plan.below - 1;

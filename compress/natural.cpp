@@ -29,7 +29,7 @@ class Natural final : public DenseCodec {
   }
 
   void encode_body(Chunk chunk, ByteWriter& body) override {
-    const natural::Source source{chunk.floats(), own_, chunk.offset};
+    const RoundingSource source{chunk.floats(), own_, chunk.offset};
     const std::uint32_t base = bits_ == 9 ? 0 : base_for(source.values);
     body.put(static_cast<std::uint16_t>(bits_));
     body.put(static_cast<std::uint16_t>(base));

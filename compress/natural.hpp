@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "compress/rounding.hpp"
 #include "lib/base/bytes.hpp"
-#include "lib/base/philox.hpp"
 
 /// Values rounded to a power of two at random, so that their mean is right. A power is named by the exponent field of
 /// its float: 2^(field − 127), and 0 for zero. Field and mantissa of a value, read as one integer, plus a uniform below
@@ -16,23 +16,11 @@ constexpr std::uint32_t kLargestField = 254;  ///< 2^127: what would be rounded 
 constexpr std::uint32_t kLargestCode = 127;
 constexpr std::uint32_t kLargestBase = kLargestField - kLargestCode;
 
-/// The upper 8 of the 23 random bits decide, unless they leave it to the others: one value in 256 draws those.
-///
-/// Element e has byte e % 4 (low first) of the word of element e / 4 of `own`.
-struct Source {
-  std::span<const float> values;
-  RandomStream own;
-  std::uint64_t first = 0;  ///< element of values[0]
-};
-
-/// Bits of a stream above those that elements have.
-constexpr std::uint64_t kLowerBits = std::uint64_t{1} << 63;
-inline std::uint32_t lower_bits(const RandomStream& own, std::uint64_t element) noexcept {
-  return own.words(kLowerBits | element)[0] >> 17;
-}
+/// Below the upper 8 of a value's 23 random bits (rounding.hpp).
+constexpr unsigned kLowerBits = 15;
 
 constexpr std::uint32_t field_of(std::uint32_t float_bits, std::uint32_t upper, std::uint32_t lower) noexcept {
-  return std::min(((float_bits & 0x7fffffffU) + (upper << 15 | lower)) >> 23, kLargestField);
+  return std::min(((float_bits & 0x7fffffffU) + (upper << kLowerBits | lower)) >> 23, kLargestField);
 }
 /// Sign and field − base in a byte; fields up to base become 0.
 constexpr std::uint8_t code_of(std::uint32_t float_bits, std::uint32_t field, std::uint32_t base) noexcept {
@@ -44,20 +32,20 @@ struct Fields {
   MutableBytes fields;
   MutableBytes signs;
 };
-void encode_fields(const Source& source, const Fields& out) noexcept;
+void encode_fields(const RoundingSource& source, const Fields& out) noexcept;
 /// out += scale · value. False when a field is above the largest; out is unspecified then.
 bool add_fields(Bytes fields, Bytes signs, float scale, std::span<float> out) noexcept;
 
 /// Sign and exponent in a byte. No field may exceed base + kLargestCode.
-void encode_codes(const Source& source, std::uint32_t base, MutableBytes codes) noexcept;
+void encode_codes(const RoundingSource& source, std::uint32_t base, MutableBytes codes) noexcept;
 /// out += scale · value; base ≤ kLargestBase.
 void add_codes(Bytes codes, std::uint32_t base, float scale, std::span<float> out) noexcept;
 
 namespace reference {
 
-void encode_fields(const Source& source, const Fields& out) noexcept;
+void encode_fields(const RoundingSource& source, const Fields& out) noexcept;
 bool add_fields(Bytes fields, Bytes signs, float scale, std::span<float> out) noexcept;
-void encode_codes(const Source& source, std::uint32_t base, MutableBytes codes) noexcept;
+void encode_codes(const RoundingSource& source, std::uint32_t base, MutableBytes codes) noexcept;
 void add_codes(Bytes codes, std::uint32_t base, float scale, std::span<float> out) noexcept;
 
 }  // namespace reference

@@ -17,7 +17,7 @@ constexpr std::array kKeys = {
 /// grid of the smallest, where they add.
 std::unique_ptr<TensorCodec> make_natural_dithering(const Options& options, const Shape& shape) {
   LevelPlan plan;
-  plan.name = "natural_dithering.1";
+  plan.name = "natural_dithering.2";
   plan.codec = "natural_dithering";
   plan.levels = 1U << (options.integer("levels", 1, 7) - 1);
   plan.below = plan.levels;

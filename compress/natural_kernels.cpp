@@ -2,15 +2,13 @@
 #define HWY_TARGET_INCLUDE "compress/natural_kernels.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, which includes this file again for every instruction set.
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <bit>
 #include <cstring>
 
-#include "compress/kernels.hpp"
-#include "compress/lanes-inl.hpp"
 #include "compress/natural.hpp"
+#include "compress/rounding-inl.hpp"
 #include "compress/sign_kernels.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,22 +20,18 @@ using U32 = hn::RebindToUnsigned<F32>;
 using I32 = hn::RebindToSigned<F32>;
 using U8 = hn::Rebind<std::uint8_t, F32>;
 
+using kernels::HWY_NAMESPACE::for_each_rounding;
+using kernels::HWY_NAMESPACE::mask_bits;
+using kernels::HWY_NAMESPACE::RoundingPiece;
+
 /// Values per word of sign bits.
-constexpr std::size_t kWord = 64;
-/// Values whose randomness is drawn at a time: short enough to stay in the first cache.
-constexpr std::size_t kPiece = 1024;
+constexpr std::size_t kWord = kernels::HWY_NAMESPACE::kRoundingWord;
 
 /// Of 64 values: which are negative, and for which the upper bits leave the rounding to the lower ones.
 struct Marks {
   std::uint64_t negative = 0;
   std::uint64_t undecided = 0;
 };
-
-HWY_INLINE std::uint64_t mask_bits(hn::Mask<U32> mask) {
-  std::uint64_t bits = 0;
-  hn::StoreMaskBits(U32(), mask, reinterpret_cast<std::uint8_t*>(&bits));
-  return bits;
-}
 
 /// Without base: fields. With: codes.
 template <bool kCodes>
@@ -48,7 +42,7 @@ HWY_INLINE Marks encode_word(const float* in, const std::uint8_t* upper, std::ui
   Marks marks;
   for (std::size_t i = 0; i < kWord; i += kStep) {
     const auto bits = hn::BitCast(d, hn::LoadU(F32(), in + i));
-    const auto random = hn::ShiftLeft<15>(hn::PromoteTo(d, hn::LoadU(d8, upper + i)));
+    const auto random = hn::ShiftLeft<kLowerBits>(hn::PromoteTo(d, hn::LoadU(d8, upper + i)));
     const auto sum = hn::Add(hn::And(bits, hn::Set(d, 0x7fffffff)), random);
     auto code = hn::Min(hn::ShiftRight<23>(sum), hn::Set(d, kLargestField));
     if constexpr (kCodes) {
@@ -56,76 +50,54 @@ HWY_INLINE Marks encode_word(const float* in, const std::uint8_t* upper, std::ui
       code = hn::Sub(hn::Max(code, from), from);
       code = hn::Or(code, hn::And(hn::ShiftRight<24>(bits), hn::Set(d, 0x80)));
     } else {
-      marks.negative |= mask_bits(hn::MaskFromVec(hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(I32(), bits))))) << i;
+      marks.negative |=
+          mask_bits(F32(), hn::MaskFromVec(hn::BitCast(F32(), hn::BroadcastSignBit(hn::BitCast(I32(), bits))))) << i;
     }
     hn::StoreU(hn::TruncateTo(d8, code), d8, out + i);
     const auto ones = hn::Set(d, 0x7f8000);
-    marks.undecided |= mask_bits(hn::Eq(hn::And(sum, ones), ones)) << i;
+    marks.undecided |= mask_bits(d, hn::Eq(hn::And(sum, ones), ones)) << i;
   }
   return marks;
 }
 
-/// The values of `source` from `at` on, and the upper bits of their randomness.
-struct Piece {
-  const Source& source;
-  const std::uint8_t* upper;
-  std::size_t at;
-  std::size_t count;
-};
-
-HWY_INLINE void decide(const Piece& piece, std::uint64_t undecided, std::uint32_t base, bool codes, std::uint8_t* out) {
+HWY_INLINE void decide(const RoundingPiece& piece, std::uint64_t undecided, std::uint32_t base, bool codes,
+                       std::uint8_t* out) {
   for (; undecided != 0; undecided &= undecided - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(undecided));
-    const auto bits = std::bit_cast<std::uint32_t>(piece.source.values[piece.at + i]);
-    const std::uint32_t lower = lower_bits(piece.source.own, piece.source.first + piece.at + i);
-    const std::uint32_t field = field_of(bits, piece.upper[i], lower);
+    const auto bits = std::bit_cast<std::uint32_t>(piece.values()[i]);
+    const std::uint32_t field = field_of(bits, piece.upper[i], piece.lower(i, kLowerBits));
     out[i] = codes ? code_of(bits, field, base) : static_cast<std::uint8_t>(field);
   }
 }
 
 /// Up to 64 values; their sign bits.
 template <bool kCodes>
-HWY_INLINE std::uint64_t encode_piece(const Piece& piece, std::uint32_t base, std::uint8_t* out) {
-  const float* in = piece.source.values.data() + piece.at;
+HWY_INLINE std::uint64_t encode_piece(const RoundingPiece& piece, std::uint32_t base, std::uint8_t* out) {
   if (piece.count == kWord) {
-    const Marks marks = encode_word<kCodes>(in, piece.upper, base, out);
+    const Marks marks = encode_word<kCodes>(piece.values(), piece.upper, base, out);
     if (marks.undecided != 0) decide(piece, marks.undecided, base, kCodes, out);
     return marks.negative;
   }
   HWY_ALIGN float tail[kWord] = {};
   HWY_ALIGN std::uint8_t tail_out[kWord];
-  std::memcpy(tail, in, piece.count * sizeof(float));
+  std::memcpy(tail, piece.values(), piece.count * sizeof(float));
   const Marks marks = encode_word<kCodes>(tail, piece.upper, base, tail_out);
   decide(piece, marks.undecided & ((std::uint64_t{1} << piece.count) - 1), base, kCodes, tail_out);
   std::memcpy(out, tail_out, piece.count);
   return marks.negative;
 }
 
-template <bool kCodes>
-HWY_INLINE void encode_all(const Source& source, std::uint32_t base, std::uint8_t* out, std::byte* signs) {
-  // Room before the first value's byte in its word, and behind a last word that is not whole.
-  HWY_ALIGN std::uint32_t words[(kPiece + kWord) / 4 + 1] = {};
-  for (std::size_t start = 0; start < source.values.size(); start += kPiece) {
-    const std::size_t end = std::min(start + kPiece, source.values.size());
-    const std::uint64_t element = source.first + start;
-    const std::size_t skip = element % 4;
-    kernels::random_words(source.own, element / 4, std::span(words).first((skip + end - start + 3) / 4));
-    const std::uint8_t* upper = reinterpret_cast<const std::uint8_t*>(words) + skip;
-    for (std::size_t at = start; at < end; at += kWord) {
-      hwy::Prefetch(source.values.data() + at + kernels::HWY_NAMESPACE::kPrefetchFloats);
-      const Piece piece{source, upper + (at - start), at, std::min(kWord, end - at)};
-      const std::uint64_t negative = encode_piece<kCodes>(piece, base, out + at);
-      if constexpr (!kCodes) std::memcpy(signs + at / 8, &negative, signs::bytes_of(piece.count));
-    }
-  }
+void encode_fields(const RoundingSource& source, const Fields& out) {
+  auto* fields = reinterpret_cast<std::uint8_t*>(out.fields.data());
+  for_each_rounding(source, [&](const RoundingPiece& piece) HWY_ATTR {
+    const std::uint64_t negative = encode_piece<false>(piece, 0, fields + piece.at);
+    std::memcpy(out.signs.data() + piece.at / 8, &negative, signs::bytes_of(piece.count));
+  });
 }
 
-void encode_fields(const Source& source, const Fields& out) {
-  encode_all<false>(source, 0, reinterpret_cast<std::uint8_t*>(out.fields.data()), out.signs.data());
-}
-
-void encode_codes(const Source& source, std::uint32_t base, std::uint8_t* codes) {
-  encode_all<true>(source, base, codes, nullptr);
+void encode_codes(const RoundingSource& source, std::uint32_t base, std::uint8_t* codes) {
+  for_each_rounding(source,
+                    [&](const RoundingPiece& piece) HWY_ATTR { encode_piece<true>(piece, base, codes + piece.at); });
 }
 
 /// out += scale · float of these bits.
@@ -202,7 +174,7 @@ HWY_EXPORT(add_fields);
 HWY_EXPORT(encode_codes);
 HWY_EXPORT(add_codes);
 
-void encode_fields(const Source& source, const Fields& out) noexcept {
+void encode_fields(const RoundingSource& source, const Fields& out) noexcept {
   HWY_DYNAMIC_DISPATCH(encode_fields)(source, out);
 }
 
@@ -210,7 +182,7 @@ bool add_fields(Bytes fields, Bytes signs, float scale, std::span<float> out) no
   return HWY_DYNAMIC_DISPATCH(add_fields)(reinterpret_cast<const std::uint8_t*>(fields.data()), signs, scale, out);
 }
 
-void encode_codes(const Source& source, std::uint32_t base, MutableBytes codes) noexcept {
+void encode_codes(const RoundingSource& source, std::uint32_t base, MutableBytes codes) noexcept {
   HWY_DYNAMIC_DISPATCH(encode_codes)(source, base, reinterpret_cast<std::uint8_t*>(codes.data()));
 }
 
@@ -220,11 +192,10 @@ void add_codes(Bytes codes, std::uint32_t base, float scale, std::span<float> ou
 
 namespace {
 
-std::uint32_t plain_field(const Source& source, std::size_t i) noexcept {
+std::uint32_t plain_field(const RoundingSource& source, std::size_t i) noexcept {
   const std::uint64_t element = source.first + i;
-  const std::uint32_t word = source.own.words(element / 16)[element / 4 % 4];
-  const auto bits = std::bit_cast<std::uint32_t>(source.values[i]);
-  return field_of(bits, word >> (8 * (element % 4)) & 0xffU, lower_bits(source.own, element));
+  return field_of(std::bit_cast<std::uint32_t>(source.values[i]), upper_bits(source.own, element),
+                  lower_bits(source.own, element, kLowerBits));
 }
 
 float plain_value(std::uint32_t field, bool negative) noexcept {
@@ -233,7 +204,7 @@ float plain_value(std::uint32_t field, bool negative) noexcept {
 
 }  // namespace
 
-void reference::encode_fields(const Source& source, const Fields& out) noexcept {
+void reference::encode_fields(const RoundingSource& source, const Fields& out) noexcept {
   std::fill(out.signs.begin(), out.signs.end(), std::byte{0});
   for (std::size_t i = 0; i < source.values.size(); ++i) {
     out.fields[i] = static_cast<std::byte>(plain_field(source, i));
@@ -250,7 +221,7 @@ bool reference::add_fields(Bytes fields, Bytes signs, float scale, std::span<flo
   return true;
 }
 
-void reference::encode_codes(const Source& source, std::uint32_t base, MutableBytes codes) noexcept {
+void reference::encode_codes(const RoundingSource& source, std::uint32_t base, MutableBytes codes) noexcept {
   for (std::size_t i = 0; i < source.values.size(); ++i) {
     const auto bits = std::bit_cast<std::uint32_t>(source.values[i]);
     codes[i] = static_cast<std::byte>(code_of(bits, plain_field(source, i), base));

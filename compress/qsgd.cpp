@@ -18,7 +18,7 @@ constexpr std::array kKeys = {
 /// with norms that are the largest of all ranks', so that codes add.
 std::unique_ptr<TensorCodec> make_qsgd(const Options& options, const Shape& shape) {
   LevelPlan plan;
-  plan.name = "qsgd.2";
+  plan.name = "qsgd.3";
   plan.codec = "qsgd";
   plan.levels = (1U << (options.integer("bits", 2, 8) - 1)) - 1;
   plan.below = plan.levels;

@@ -6,6 +6,7 @@
 #include "compress/entries.hpp"
 #include "compress/integer_sum.hpp"
 #include "compress/kernels.hpp"
+#include "compress/levels.hpp"
 
 namespace gossamer {
 namespace {

@@ -6,6 +6,7 @@
 #include "compress/entries.hpp"
 #include "compress/integer_sum.hpp"
 #include "compress/kernels.hpp"
+#include "compress/levels.hpp"
 
 namespace gossamer {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 class TernGrad final : public SharedScaleSum {
  public:
   TernGrad(double clip, std::size_t count)
-      : SharedScaleSum("terngrad.2", {"terngrad", {2, 1, 1}, 0, 0, integer::Form::base3, false}, count), clip_(clip) {}
+      : SharedScaleSum("terngrad.3", {"terngrad", {2, 1, 1}, 0, 0, integer::Form::base3, false}, count), clip_(clip) {}
 
  private:
   /// The largest value after clipping.
@@ -36,8 +37,7 @@ class TernGrad final : public SharedScaleSum {
     const Int8Scale steps = int8_steps(piece.unit);
     // This rank's clipping may be narrower than the scale, another's largest value.
     const float limit = bound_ < piece.unit ? bound_ * steps.lift * steps.inverse : 1.0F;
-    const RoundingWords words(own(), piece.offset, piece.values.size());
-    kernels::quantise_stochastic(piece.values, {steps, -limit, limit, 1}, words.data(), digits);
+    kernels::quantise_stochastic(rounding_of(piece), {steps, -limit, limit, 1}, digits);
   }
 
   double clip_;

@@ -8,6 +8,7 @@
 #include "compress/hadamard.hpp"
 #include "compress/integer_sum.hpp"
 #include "compress/kernels.hpp"
+#include "compress/levels.hpp"
 #include "compress/thc_table.hpp"
 
 namespace gossamer {
@@ -28,7 +29,7 @@ constexpr std::size_t kTagBytes = sizeof(std::uint64_t) + sizeof(std::uint32_t);
 class Thc final : public SharedScaleSum, public Grained {
  public:
   Thc(unsigned bits, std::size_t tensor_count)
-      : SharedScaleSum("thc.1", format_of(bits), tensor_count),
+      : SharedScaleSum("thc.2", format_of(bits), tensor_count),
         centre_(format().lattice.bias),
         cells_(cells_of(thc::table_of(bits))),
         tensor_count_(tensor_count) {}
@@ -78,8 +79,7 @@ class Thc final : public SharedScaleSum, public Grained {
   void quantise(const Piece& piece, std::uint8_t* digits) const override {
     const auto limit = static_cast<float>(centre_);
     const kernels::LevelRule rule{{1.0F, 1.0F, 1.0F}, -limit, limit, static_cast<std::uint8_t>(centre_)};
-    const RoundingWords words(own(), piece.offset, piece.values.size());
-    kernels::quantise_table(piece.values, rule, cells_, words.data(), digits);
+    kernels::quantise_table(rounding_of(piece), rule, cells_, digits);
   }
 
   void encode_run(Piece run, integer::DigitWriter& digits) const override {

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/dynamic_tree.hpp"
+#include "compress/int8_scale.hpp"
 #include "tests/codec_probes.hpp"
+#include "tests/every_target.hpp"
 
 /// The dynamic tree of 8-bit codes, against its definition.
 namespace gossamer {
@@ -63,6 +66,41 @@ TEST_CASE("dettmers8: impossible scales are corrupt, impossible blocks refused")
     CHECK(status_of_decode(subject, with_bytes(subject.encode(), 12, scale)) == Status::corrupt);
   }
   check_refused({"dettmers8:block=0", "dettmers8:block=1048577"});
+}
+
+/// The least of the lines, rounded to nearest.
+std::uint8_t code_of(float value, float largest) {
+  const Int8Scale steps = int8_steps(largest);
+  const float magnitude = std::abs(value * steps.lift * steps.inverse);
+  float code = 127.0F;
+  for (const dynamic_tree::Line& line : dynamic_tree::kLines) {
+    code = std::min(code, (std::min(magnitude, 1.0F) + line.offset) * line.slope);
+  }
+  return static_cast<std::uint8_t>(std::nearbyint(code) + (std::signbit(value) ? 128.0F : 0.0F));
+}
+
+TEST_CASE("dettmers8 kernels: codes and what they stand for equal the scalar twin") {
+  on_every_target([] {
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{1009}}) {
+      for (const float scale : {1.0F, 1e-44F, 1e-38F, 1e37F}) {
+        INFO(count, " values of ", scale, ", seed 73");
+        std::vector<float> values = make_input("normal", count, 73);
+        float largest = 0.0F;
+        for (float& value : values) largest = std::max(largest, std::abs(value *= scale));
+        std::vector<std::uint8_t> codes(count);
+        dynamic_tree::encode(values, largest, codes.data());
+        std::vector<float> out = make_input("normal", count, 74);
+        const std::vector<float> before = out;
+        dynamic_tree::add(codes.data(), largest, -1.0F, out);
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+          wrong += codes[i] == code_of(values[i], largest) ? 0 : 1;
+          wrong += out[i] == before[i] - dynamic_tree::kValues[codes[i]] * largest ? 0 : 1;
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  });
 }
 
 }  // namespace

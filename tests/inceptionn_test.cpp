@@ -1,6 +1,8 @@
 #include <cmath>
 
+#include "compress/by_exponent.hpp"
 #include "tests/codec_probes.hpp"
+#include "tests/every_target.hpp"
 
 /// What INCEPTIONN promises for each exponent.
 namespace gossamer {
@@ -76,6 +78,47 @@ TEST_CASE("inceptionn: impossible units and values are corrupt, impossible bound
   }
   CHECK(status_of_decode(subject, with_bytes(good, 8, 0.0F)) == Status::corrupt);
   check_refused({"inceptionn:bound=1", "inceptionn:bound=13"});
+}
+
+TEST_CASE("inceptionn kernels: bytes and their decoding equal the reference") {
+  on_every_target([] {
+    for (const std::string_view pattern : kPatterns) {
+      for (const std::size_t count : {0, 1, 5, 64, 3001}) {
+        for (const float unit : {1.0F, 0.3F}) {
+          INFO("input '", std::string(pattern), "' of ", count, " values, unit ", unit, ", seed 82");
+          const by_exponent::Rule rule(10);
+          const std::vector<float> values = make_input(pattern, count, 82);
+          std::vector<std::byte> tags(by_exponent::tag_bytes(count)), expected_tags(tags.size());
+          std::vector<std::byte> bytes(4 * count), expected_bytes(4 * count);
+          bytes.resize(by_exponent::encode(values, unit, rule, tags, bytes.data()));
+          expected_bytes.resize(
+              by_exponent::reference::encode(values, unit, rule, expected_tags, expected_bytes.data()));
+          CHECK(tags == expected_tags);
+          CHECK(bytes == expected_bytes);
+          REQUIRE(by_exponent::value_bytes(tags, count) == bytes.size());
+          std::vector<float> out(count, 0.5F), expected(count, 0.5F);
+          CHECK(by_exponent::add({tags, bytes, unit}, rule, -1.0F, out));
+          CHECK(by_exponent::reference::add({tags, bytes, unit}, rule, -1.0F, expected));
+          CHECK(out == expected);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("inceptionn kernels: one value that is not finite is seen wherever it stands") {
+  on_every_target([] {
+    const by_exponent::Rule rule(10);
+    for (std::size_t at = 0; at < 150; ++at) {
+      std::vector<float> values(150, 2.0F);
+      values[at] = std::numeric_limits<float>::infinity();
+      std::vector<std::byte> tags(by_exponent::tag_bytes(values.size())), bytes(4 * values.size());
+      by_exponent::encode(values, 1.0F, rule, tags, bytes.data());
+      INFO("at ", at);
+      std::vector<float> out(values.size());
+      CHECK_FALSE(by_exponent::add({tags, bytes, 1.0F}, rule, 1.0F, out));
+    }
+  });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "compress/bit_planes.hpp"
 #include "compress/levels.hpp"
 #include "tests/codec_cases.hpp"
+#include "tests/every_target.hpp"
 
 namespace gossamer {
 namespace {
@@ -104,63 +105,70 @@ std::size_t differing(std::span<const float> values, const kernels::LevelRule& r
   return count;
 }
 
-/// Calls action(values, rule, words) for values of many sizes, lattices and lengths.
+/// The number of 24 bits that decides about value i.
+float uniform_of(const RoundingSource& source, std::size_t i) {
+  const std::uint64_t element = source.first + i;
+  return static_cast<float>(upper_bits(source.own, element) << 16 | lower_bits(source.own, element, 16)) * 0x1p-24F;
+}
+
+/// Calls action(source, rule) for values of many sizes, lattices, lengths and places; the longest have values that 8
+/// bits do not decide about.
 template <typename Action>
 void for_all_rules(const Action& action) {
-  for (const std::string_view pattern : kPatterns) {
-    for (const std::size_t count : {1, 7, 8, 33, 320}) {
-      const std::vector<float> values = make_input(pattern, count, 21);
-      std::vector<std::uint32_t> words(count + kernels::kDigitPadding);
-      std::mt19937 random(22);
-      for (std::uint32_t& word : words) word = static_cast<std::uint32_t>(random());
-      float largest = 0;
-      for (const float value : values) largest = std::max(largest, std::abs(value));
-      for (const float levels : {1.0F, 7.0F, 127.0F}) {
-        INFO("input '", std::string(pattern), "' of ", count, " values, ", levels, " levels, seeds 21 and 22");
-        const auto bias = static_cast<std::uint8_t>(levels);
-        action(values, kernels::LevelRule{int8_scale(largest, levels), -levels, levels, bias}, words);
-        action(values, kernels::LevelRule{int8_scale(largest / 2, levels), -levels, levels - 1, bias}, words);
+  on_every_target([&] {
+    for (const std::string_view pattern : kPatterns) {
+      for (const std::size_t count : {1, 7, 63, 64, 320, 3001}) {
+        const std::vector<float> values = make_input(pattern, count, 21);
+        const RoundingSource source{values, {22, 1, 1}, count % 4};
+        float largest = 0;
+        for (const float value : values) largest = std::max(largest, std::abs(value));
+        for (const float levels : {1.0F, 7.0F, 127.0F}) {
+          INFO("input '", std::string(pattern), "' of ", count, " values, ", levels, " levels, seeds 21 and 22");
+          const auto bias = static_cast<std::uint8_t>(levels);
+          action(source, kernels::LevelRule{int8_scale(largest, levels), -levels, levels, bias});
+          action(source, kernels::LevelRule{int8_scale(largest / 2, levels), -levels, levels - 1, bias});
+        }
       }
     }
-  }
+  });
 }
 
 TEST_CASE("levels: rounding to nearest equals the scalar twin") {
-  for_all_rules([](std::span<const float> values, const kernels::LevelRule& rule, const auto&) {
-    std::vector<std::uint8_t> digits(values.size());
-    kernels::quantise_nearest(values, rule, digits.data());
-    CHECK(differing(values, rule, digits, [](float x, std::size_t) { return static_cast<int>(std::nearbyint(x)); }) ==
-          0);
+  for_all_rules([](const RoundingSource& source, const kernels::LevelRule& rule) {
+    std::vector<std::uint8_t> digits(source.values.size());
+    kernels::quantise_nearest(source.values, rule, digits.data());
+    CHECK(differing(source.values, rule, digits,
+                    [](float x, std::size_t) { return static_cast<int>(std::nearbyint(x)); }) == 0);
   });
 }
 
 TEST_CASE("levels: stochastic rounding equals the scalar twin") {
-  for_all_rules([](std::span<const float> values, const kernels::LevelRule& rule, const auto& words) {
-    std::vector<std::uint8_t> digits(values.size());
-    kernels::quantise_stochastic(values, rule, words.data(), digits.data());
-    CHECK(differing(values, rule, digits, [&](float x, std::size_t i) {
+  for_all_rules([](const RoundingSource& source, const kernels::LevelRule& rule) {
+    std::vector<std::uint8_t> digits(source.values.size());
+    kernels::quantise_stochastic(source, rule, digits.data());
+    CHECK(differing(source.values, rule, digits, [&](float x, std::size_t i) {
             const float floor = std::floor(x);
-            return static_cast<int>(floor) + (to_unit(words[i]) < x - floor ? 1 : 0);
+            return static_cast<int>(floor) + (uniform_of(source, i) < x - floor ? 1 : 0);
           }) == 0);
   });
 }
 
 TEST_CASE("levels: rounding to powers of two equals the scalar twin") {
-  for_all_rules([](std::span<const float> values, const kernels::LevelRule& rule, const auto& words) {
-    std::vector<std::uint8_t> digits(values.size());
-    kernels::quantise_natural(values, rule, words.data(), digits.data());
-    CHECK(differing(values, rule, digits, [&](float x, std::size_t i) {
+  for_all_rules([](const RoundingSource& source, const kernels::LevelRule& rule) {
+    std::vector<std::uint8_t> digits(source.values.size());
+    kernels::quantise_natural(source, rule, digits.data());
+    CHECK(differing(source.values, rule, digits, [&](float x, std::size_t i) {
             const float size = std::abs(x);
             const float below = size < 1 ? 0.0F : std::exp2(std::floor(std::log2(size)));
             const float gap = size < 1 ? 1.0F : below;
-            const float rounded = below + (to_unit(words[i]) * gap < size - below ? gap : 0.0F);
+            const float rounded = below + (uniform_of(source, i) * gap < size - below ? gap : 0.0F);
             return static_cast<int>(x < 0 ? -rounded : rounded);
           }) == 0);
   });
 }
 
 TEST_CASE("levels: rounding to a table equals the scalar twin") {
-  for_all_rules([](std::span<const float> values, kernels::LevelRule rule, const auto& words) {
+  for_all_rules([](const RoundingSource& source, kernels::LevelRule rule) {
     rule.bias = 7;
     rule.low = -7;
     rule.high = 7;
@@ -172,12 +180,12 @@ TEST_CASE("levels: rounding to a table equals the scalar twin") {
         table.gap[static_cast<std::size_t>(cell)] = static_cast<float>(to - from);
       }
     }
-    std::vector<std::uint8_t> digits(values.size());
-    kernels::quantise_table(values, rule, table, words.data(), digits.data());
-    CHECK(differing(values, rule, digits, [&](float x, std::size_t i) {
+    std::vector<std::uint8_t> digits(source.values.size());
+    kernels::quantise_table(source, rule, table, digits.data());
+    CHECK(differing(source.values, rule, digits, [&](float x, std::size_t i) {
             const float place = x + 7;
             const auto cell = std::min<std::size_t>(static_cast<std::size_t>(place), 13);
-            const bool up = to_unit(words[i]) * table.gap[cell] < place - table.below[cell];
+            const bool up = uniform_of(source, i) * table.gap[cell] < place - table.below[cell];
             return static_cast<int>(table.below[cell] + (up ? table.gap[cell] : 0.0F)) - 7;
           }) == 0);
   });

@@ -112,7 +112,7 @@ TEST_CASE("qsgd: the example of four levels, whose 2.22 becomes a quarter of the
   const std::vector<float> g = {-3.39F, 1.78F, 10.87F, -2.22F, 10.9F, 1.12F, -32.1F, 12.5F};
   CHECK(double_of(norm_of(Norm::l2, g)) == doctest::Approx(38.0062).epsilon(1e-5));
   LevelPlan plan;
-  plan.name = "qsgd.2";
+  plan.name = "qsgd.3";
   plan.codec = "qsgd";
   plan.levels = plan.below = 4;
   plan.norm = Norm::l2;

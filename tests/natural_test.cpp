@@ -199,7 +199,7 @@ TEST_CASE("natural kernels: fields, codes and their decoding equal the reference
       for (const std::uint64_t first : {0ULL, 3ULL, (1ULL << 34) - 37}) {
         INFO(count, " values from ", first, ", seed 53");
         const std::vector<float> values = make_input("wide range", count, 53);
-        const natural::Source source{values, {42, 1, 1}, first};
+        const RoundingSource source{values, {42, 1, 1}, first};
         Payload fields(count), expected_fields(count), signs((count + 7) / 8), expected_signs((count + 7) / 8);
         natural::encode_fields(source, {fields, signs});
         natural::reference::encode_fields(source, {expected_fields, expected_signs});

@@ -10,17 +10,10 @@
 namespace gossamer::tools {
 namespace {
 
-std::string describe(goss_comm* comm) {
-  std::string text(4096, '\0');
-  expect_ok(goss_comm_describe(comm, text.data(), text.size()), "describing the communicator");
-  text.resize(text.find('\0'));
-  return text;
-}
-
 int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
   Session session(owned);
   const bool prints = session.rank() == 0;
-  const PerfHeader header{session.size(), describe(session.comm()), rival != nullptr ? rival->name() : std::string()};
+  const PerfHeader header{session.size(), session.describe(), rival != nullptr ? rival->name() : std::string()};
   if (prints && !options.json) print_header(options, header);
   std::vector<CaseResult> results;
   bool broken = false;

@@ -27,6 +27,13 @@ void Session::barrier() {
   expect_ok(goss_barrier(comm()), "barrier");
 }
 
+std::string Session::describe() const {
+  std::string text(1 << 20, '\0');
+  expect_ok(goss_comm_describe(comm(), text.data(), text.size()), "describing the communicator");
+  text.resize(text.find('\0'));
+  return text;
+}
+
 std::vector<double> Session::sum(std::span<const double> mine) {
   std::vector<double> values(mine.begin(), mine.end());
   const TensorShape shape{"perf.helper." + std::to_string(helpers_++), {values.size()}};

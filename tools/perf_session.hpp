@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lib/include/gossamer/gossamer.h"
@@ -27,6 +28,8 @@ class Session {
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
   void barrier();
+  /// What goss_comm_describe says; local.
+  [[nodiscard]] std::string describe() const;
   /// The ranks' `mine` (all of one length) added up, uncompressed.
   std::vector<double> sum(std::span<const double> mine);
   /// The ranks' `mine` (all of one length) one after another.

@@ -149,6 +149,18 @@ class TakesSecondMoments {
   virtual void second_moments(std::span<const float> moments) = 0;
 };
 
+/// Payloads with entries for some of the elements only: how many, and so what each way of reducing sends, is measured.
+class Sparse {
+ public:
+  virtual ~Sparse() = default;
+  /// Entries of a payload of `count` elements. Throws `corrupt`.
+  [[nodiscard]] virtual std::size_t entries(Bytes payload, std::size_t count) const = 0;
+  /// Bytes that a payload with entries for a share `density` of `count` elements usually has.
+  [[nodiscard]] virtual std::size_t typical_own(std::size_t count, double density) const noexcept = 0;
+  /// The same of a sum of several ranks' payloads.
+  [[nodiscard]] virtual std::size_t typical_union(std::size_t count, double density) const noexcept = 0;
+};
+
 /// A merged sum travels back in another form: a vote, a rounding. Its owner keeps what that drops as residual.
 class Finisher {
  public:
@@ -225,13 +237,13 @@ std::vector<Key> keys_of(const CodecEntry& entry);
 struct CodecChoice {
   std::unique_ptr<TensorCodec> codec;
   bool error_feedback = false;
-  bool gathered = false;  ///< no sum is formed on the way: every rank's payload goes to every rank
-  std::string spec;       ///< the spec in force: "identity" when the tensor goes through uncompressed
+  bool gathered = false;   ///< no sum is formed on the way: every rank's payload goes to every rank
+  std::string spec;        ///< the spec in force: "identity" when the tensor goes through uncompressed
+  bool automatic = false;  ///< reduce=auto: `codec` is one of several, see ways.hpp
 };
 
 /// Throws `argument` for an unknown codec, key or value. A matrix codec on a tensor of fewer than two dimensions, and
-/// any codec on fewer than `min_compress` elements, is `identity` (after the spec has been checked). `ranks` is for
-/// reduce=auto, see ways.hpp.
-CodecChoice make_codec(std::string_view spec, const Shape& shape, std::size_t min_compress = 0, int ranks = 1);
+/// any codec on fewer than `min_compress` elements, is `identity` (after the spec has been checked).
+CodecChoice make_codec(std::string_view spec, const Shape& shape, std::size_t min_compress = 0);
 
 }  // namespace gossamer

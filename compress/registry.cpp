@@ -54,7 +54,7 @@ std::vector<Key> keys_of(const CodecEntry& entry) {
   return keys;
 }
 
-CodecChoice make_codec(std::string_view text, const Shape& shape, std::size_t min_compress, int ranks) {
+CodecChoice make_codec(std::string_view text, const Shape& shape, std::size_t min_compress) {
   const Spec spec = Spec::parse(text);
   const CodecEntry& entry = find_entry(spec.name);
   const Options options = options_for(entry, spec);
@@ -67,9 +67,8 @@ CodecChoice make_codec(std::string_view text, const Shape& shape, std::size_t mi
     static_cast<void>(entry.make(options, entry.needs_matrix ? Shape{shape.dtype, {0, 0}} : shape));
     return {identity.make(options_for(identity, Spec{"identity", {}, {}}), shape), false, false, "identity"};
   }
-  if (reduce == "auto") return make_codec(cheapest(ways_of(text, shape, ranks)).spec, shape, 0, ranks);
   const bool gathered = reduce == "allgather";
-  CodecChoice choice{entry.make(options, shape), options.flag("ef"), gathered, std::string(text)};
+  CodecChoice choice{entry.make(options, shape), options.flag("ef"), gathered, std::string(text), reduce == "auto"};
   if (gathered && !can_be_gathered(*choice.codec)) {
     fail(Status::argument, "codec ", entry.name, ": reduce=allgather is not valid; its sums are formed in steps only");
   }

@@ -1,11 +1,32 @@
 #include "compress/sparse_codec.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "compress/packed_values.hpp"
 
 namespace gossamer {
+namespace {
+
+/// About what positions of this density take, in bits for each element of `count`, entry or not.
+double index_bits(std::optional<IndexCoder> coder, double density, std::size_t count) noexcept {
+  const double golomb = density * (1.5 + std::log2(1 / density));
+  if (!coder) return std::min(golomb, 1.0);
+  switch (*coder) {
+    case IndexCoder::raw:
+      return 32 * density;
+    case IndexCoder::bitpack:
+      return std::bit_width(count) * density;
+    case IndexCoder::golomb:
+      return golomb;
+    case IndexCoder::bitmap:
+      break;
+  }
+  return 1;
+}
+
+}  // namespace
 
 ValueFormat read_values(const Options& options) {
   constexpr ValueCoder kCoders[] = {ValueCoder::fp32, ValueCoder::fp16, ValueCoder::bf16,
@@ -35,9 +56,10 @@ void SparseCodec<Base>::accumulate(Bytes payload, float scale, Chunk out) const 
 
 template <class Base>
 std::size_t SparseCodec<Base>::estimate(double density, ValueFormat values, std::size_t count) const noexcept {
-  const double value = static_cast<double>(value_bytes(values, kValueBlock)) / kValueBlock;
-  const double index = (1.5 + std::log2(1 / density)) / 8;  // about what Golomb's code takes
-  const auto bytes = static_cast<std::size_t>(density * static_cast<double>(count) * (value + index));
+  if (!(density > 0)) return kSparseHeaderBytes;
+  const double value = 8 * static_cast<double>(value_bytes(values, kValueBlock)) / kValueBlock;
+  const double index = index_bits(method_.coders.indices, density, count);
+  const auto bytes = static_cast<std::size_t>(static_cast<double>(count) * (density * value + index) / 8);
   return std::min(kSparseHeaderBytes + bytes, max_payload(count));
 }
 
@@ -62,7 +84,7 @@ template class SparseCodec<MergeableCodec>;
 std::size_t SparseUnion::typical_sum(std::size_t count, int contributions) const noexcept {
   // Ranks choose independently of each other.
   const double density = 1 - std::pow(1 - method().selection->share(), contributions);
-  return estimate(density, contributions == 1 ? method().coders.values : ValueFormat(), count);
+  return contributions == 1 ? typical_own(count, density) : typical_union(count, density);
 }
 
 void SparseUnion::begin(Chunk tensor, const StepContext& context) {
@@ -76,7 +98,7 @@ Bytes SparseUnion::merge(Bytes a, Bytes b, std::size_t count, MutableBytes slot)
 }
 
 std::size_t SparseReselect::typical_payload(std::size_t count) const noexcept {
-  return estimate(method().selection->share(), method().coders.values, count);
+  return typical_own(count, method().selection->share());
 }
 
 Bytes SparseReselect::encode(Chunk chunk, MutableBytes slot) {

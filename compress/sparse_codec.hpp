@@ -37,7 +37,7 @@ struct SparseMethod {
 
 /// What both ways of reducing share: the payload, its decoding and its size.
 template <class Base>
-class SparseCodec : public Base {
+class SparseCodec : public Base, public Sparse {
  public:
   explicit SparseCodec(SparseMethod method) noexcept : method_(std::move(method)) {}
 
@@ -46,6 +46,15 @@ class SparseCodec : public Base {
   void reset() override { method_.selection->reset(); }
   [[nodiscard]] std::size_t max_payload(std::size_t count) const noexcept override;
   void accumulate(Bytes payload, float scale, Chunk out) const override;
+  [[nodiscard]] std::size_t entries(Bytes payload, std::size_t count) const override {
+    return SparsePayload::parse(payload, count).entries;
+  }
+  [[nodiscard]] std::size_t typical_own(std::size_t count, double density) const noexcept override {
+    return estimate(density, method_.coders.values, count);
+  }
+  [[nodiscard]] std::size_t typical_union(std::size_t count, double density) const noexcept override {
+    return estimate(density, ValueFormat(), count);
+  }
 
  protected:
   /// Payload bytes of `density` of `count` elements.

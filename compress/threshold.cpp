@@ -32,6 +32,9 @@ constexpr Key kKeys[] = {
     merge_key("union"),
 };
 
+/// Choosing again is no way to send less: what exceeds the threshold stays.
+constexpr Alternative kWays[] = {kMergeWays[0]};
+
 std::unique_ptr<TensorCodec> make(const Options& options, const Shape&) {
   return make_sparse({.name = "threshold.1",
                       .coders = {read_values(options), read_indices(options)},
@@ -47,7 +50,7 @@ CodecEntry threshold_entry() noexcept {
           .error_feedback = true,
           .error = 1,
           .keys = kKeys,
-          .alternatives = kMergeWays,
+          .alternatives = kWays,
           .make = make};
 }
 

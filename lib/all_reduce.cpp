@@ -48,7 +48,7 @@ struct AllReduce::Steps {
     ByteWriter frame(lane.slot());
     Bytes single;
     for_parts(self, lane, block, incoming, [&](Part part, Bytes payload) {
-      single = make(part, payload, lane.framed ? lane.made.bytes() : lane.slot());
+      single = make(part, payload, lane.framed ? lane.made : lane.slot());
       if (lane.framed) append(frame, single);
     });
     return lane.framed ? frame.written() : single;
@@ -84,9 +84,9 @@ struct AllReduce::Steps {
   // ---- What is finished, on its way to all --------------------------------------------------------------------------
 
   static void hold(Lane& lane, std::size_t at, Bytes frame) {
-    std::memcpy(lane.held.bytes().data() + at, frame.data(), frame.size());
+    std::memcpy(lane.held.data() + at, frame.data(), frame.size());
     lane.held_bytes = at + frame.size();
-    lane.finished = lane.held.bytes().first(lane.held_bytes);
+    lane.finished = lane.held.first(lane.held_bytes);
   }
   /// Where the values of a block are, for codecs that send and receive them in place.
   static MutableBytes values_of(const AllReduce& self, const Ground& ground, const Block& block) {
@@ -275,44 +275,60 @@ struct AllReduce::Steps {
   }
 };
 
-AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Options options)
-    : legs_(legs),
-      kind_(reducer_kind(codec, options.gathered)),
-      in_place_(kind_ == ReducerKind::in_place),
-      element_bytes_(size_of(shape.dtype)) {
+AllReduce::Plan AllReduce::plan(const std::vector<Leg>& legs, const Codec& codec, const Shape& shape,
+                                const Options& options) {
+  Plan plan;
+  plan.kind = reducer_kind(codec, options.gathered);
+  const bool in_place = plan.kind == ReducerKind::in_place;
   std::size_t ranks = 1;
-  for (const Leg& leg : legs_) ranks *= leg.size;
-  const bool framed = legs_.size() > 1 && !in_place_;
-  const std::size_t kept = legs_.empty() ? 1 : legs_.front().weight;
-  const std::size_t message_parts = in_place_ || framed ? kept : 1;
+  for (const Leg& leg : legs) ranks *= leg.size;
+  plan.framed = legs.size() > 1 && !in_place;
+  const std::size_t kept = legs.empty() ? 1 : legs.front().weight;
+  const std::size_t message_parts = in_place || plan.framed ? kept : 1;
   // Between two ranks there is one receive at a time. Codecs also need where payloads are made, and frames where
   // finished parts are held.
-  const bool pairs = std::all_of(legs_.begin(), legs_.end(), [](const Leg& leg) { return leg.size == 2; });
-  const std::size_t landings = in_place_ && pairs ? 1 : 2;
-  const std::size_t messages = landings + (in_place_ ? 0 : 2) + (framed ? 1 : 0);
-  ReducerSize size{0, kept, ranks};
-  const std::size_t payloads = (framed ? 1 : 0) + reducer_slots(kind_, size);
-  cut_ = choose_cut(codec, shape, {ranks, (messages * message_parts + payloads) * options.budget, kind_});
-  size.part_count = cut_.part_count;
+  const bool pairs = std::all_of(legs.begin(), legs.end(), [](const Leg& leg) { return leg.size == 2; });
+  plan.landings = in_place && pairs ? 1 : 2;
+  const std::size_t messages = plan.landings + (in_place ? 0 : 2) + (plan.framed ? 1 : 0);
+  plan.reducer = {0, kept, ranks};
+  const std::size_t payloads = (plan.framed ? 1 : 0) + reducer_slots(plan.kind, plan.reducer);
+  plan.cut = choose_cut(codec, shape, {ranks, (messages * message_parts + payloads) * options.budget, plan.kind});
+  plan.reducer.part_count = plan.cut.part_count;
+  plan.payload = codec.max_payload(plan.cut.part_count);
+  plan.message = message_parts * (plan.payload + (plan.framed ? sizeof(std::uint32_t) : 0));
+  plan.slot_bytes =
+      plan.cut.lanes * (messages * Slots::room_for(plan.message) + payloads * Slots::room_for(plan.payload));
+  return plan;
+}
 
-  const std::size_t payload = codec.max_payload(cut_.part_count);
-  const std::size_t message = message_parts * (payload + (framed ? sizeof(std::uint32_t) : 0));
+std::size_t AllReduce::slot_bytes(const std::vector<Leg>& legs, const Codec& codec, const Shape& shape,
+                                  const Options& options) {
+  return plan(legs, codec, shape, options).slot_bytes;
+}
+
+AllReduce::AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Options options)
+    : legs_(legs), in_place_(false), element_bytes_(size_of(shape.dtype)) {
+  const Plan plan = AllReduce::plan(legs, codec, shape, options);
+  in_place_ = plan.kind == ReducerKind::in_place;
+  cut_ = plan.cut;
+  if (options.slots == nullptr) own_slots_.emplace(plan.slot_bytes);
+  Slots& slots = options.slots != nullptr ? *options.slots : *own_slots_;
+  slots.restart();
   for (std::uint32_t number = 0; number < cut_.lanes; ++number) {
     auto lane = std::make_unique<Lane>(engine, number, options.round);
-    lane->reducer = make_reducer(kind_, codec, shape.dtype, size);
-    lane->framed = framed;
-    for (std::size_t i = 0; i < landings; ++i) lane->incoming.emplace_back(message);
+    lane->reducer = make_reducer(plan.kind, codec, shape.dtype, plan.reducer, slots);
+    lane->framed = plan.framed;
+    for (std::size_t i = 0; i < plan.landings; ++i) lane->incoming.push_back(slots.take(plan.message));
     if (!in_place_) {
-      for (Buffer& buffer : lane->outgoing) buffer.resize(message);
+      for (MutableBytes& slot : lane->outgoing) slot = slots.take(plan.message);
     }
-    if (framed) {
-      lane->made.resize(payload);
-      lane->held.resize(message);
-      lane->order.reserve(ranks);
+    if (plan.framed) {
+      lane->made = slots.take(plan.payload);
+      lane->held = slots.take(plan.message);
+      lane->order.reserve(plan.reducer.ranks);
     }
     lanes_.push_back(std::move(lane));
   }
-  slot_bytes_ = cut_.lanes * (messages * message + payloads * payload);
 }
 
 AllReduce::~AllReduce() = default;

@@ -66,28 +66,44 @@ class AllReduce {
     bool gathered = false;  ///< every rank gets every rank's payload, and no sum is formed on the way
     std::size_t budget =
         1;  ///< slots take at most one in `budget` of the quarter of the tensor that one alone may take
+    Slots* slots = nullptr;  ///< memory of at least slot_bytes(), for all-reduces that take turns; null: its own
   };
-  /// `legs` and `codec` outlive this.
+  /// Bytes of slots that it takes.
+  static std::size_t slot_bytes(const std::vector<Leg>& legs, const Codec& codec, const Shape& shape,
+                                const Options& options);
+  /// `legs`, `codec` and `options.slots` outlive this.
   AllReduce(Engine& engine, const std::vector<Leg>& legs, Codec& codec, Shape shape, Options options);
   ~AllReduce();
 
   /// The call's coroutine: `ground.data` holds the result when it ends. Throws numeric (the same on all ranks) when the
   /// result is not finite and ground.check_finite.
   Task run(Call& call, const Ground& ground, Loader* loader);
-  /// Memory held for slots.
-  [[nodiscard]] std::size_t slot_bytes() const noexcept { return slot_bytes_; }
+  /// Memory held for slots of its own.
+  [[nodiscard]] std::size_t held_bytes() const noexcept { return own_slots_ ? own_slots_->size() : 0; }
   [[nodiscard]] const Cut& cut() const noexcept { return cut_; }
 
  private:
   struct Lane;
   struct Steps;  // the coroutines, in all_reduce.cpp
 
+  /// What follows from codec, shape and legs before there is any memory.
+  struct Plan {
+    ReducerKind kind = ReducerKind::in_place;
+    Cut cut;
+    ReducerSize reducer;
+    bool framed = false;
+    std::size_t landings = 0;  ///< messages that a lane can receive at a time
+    std::size_t payload = 0;   ///< bytes at most
+    std::size_t message = 0;   ///< bytes at most
+    std::size_t slot_bytes = 0;
+  };
+  static Plan plan(const std::vector<Leg>& legs, const Codec& codec, const Shape& shape, const Options& options);
+
   const std::vector<Leg>& legs_;
-  ReducerKind kind_;
   Cut cut_;
   bool in_place_;
   std::size_t element_bytes_;
-  std::size_t slot_bytes_ = 0;
+  std::optional<Slots> own_slots_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

@@ -31,4 +31,28 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
+/// Memory that is handed out in pieces on cache lines, and again from the start to another user: they take turns.
+class Slots {
+ public:
+  /// What a piece of so many bytes takes.
+  static constexpr std::size_t room_for(std::size_t bytes) noexcept {
+    return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+  }
+
+  explicit Slots(std::size_t bytes) : memory_(bytes) {}
+
+  void restart() noexcept { used_ = 0; }
+  MutableBytes take(std::size_t bytes) {
+    if (room_for(bytes) > memory_.bytes().size() - used_) fail(Status::internal, "more slots are taken than planned");
+    const MutableBytes piece = memory_.bytes().subspan(used_, bytes);
+    used_ += room_for(bytes);
+    return piece;
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return memory_.bytes().size(); }
+
+ private:
+  Buffer memory_;
+  std::size_t used_ = 0;
+};
+
 }  // namespace gossamer

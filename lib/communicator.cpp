@@ -39,9 +39,10 @@ std::string Communicator::describe() const {
   std::lock_guard lock(mutex_);
   for (const auto& slot : tensors_) {
     if (slot->destroyed) continue;
+    const std::string said = slot->requested ? "a call under way" : slot->tensor->describe();
     text += sentence("tensor '", slot->tensor->name(), "': ", slot->tensor->shape().count(), " ",
                      name_of(slot->tensor->shape().dtype), ", codec ", slot->tensor->codec_spec(), ", ",
-                     slot->memory_bytes, " bytes held", slot->gossip.empty() ? "" : ", ", slot->gossip, "\n");
+                     slot->memory_bytes, " bytes held", said.empty() ? "" : ", ", said, "\n");
   }
   return text;
 }
@@ -111,7 +112,6 @@ void Communicator::collect(TensorSlot& slot) {
     std::lock_guard lock(mutex_);
     slot.totals = slot.tensor->totals();
     slot.memory_bytes = slot.tensor->memory_bytes();
-    slot.gossip = slot.tensor->describe_gossip();
     slot.requested = false;
   }
   if (status != Status::ok) throw Error(status, sentence);
@@ -221,7 +221,7 @@ World Communicator::world() const noexcept {
 /// Makes the tensor a member of its codec's model, and its own codec identity; null if it goes by itself.
 ModelGroupMember* Communicator::join_model(const std::string& name, const Shape& shape, CodecChoice& choice) {
   const Shape vector{DType::float32, {std::max<std::size_t>(shape.count(), 1)}};
-  if (make_codec(choice.spec, vector, 0, size_).spec == "identity") return nullptr;
+  if (make_codec(choice.spec, vector).spec == "identity") return nullptr;
   std::unique_ptr<ModelGroup>& model = models_[choice.spec];
   if (!model) {
     model = std::make_unique<ModelGroup>(world(), choice.spec);
@@ -238,7 +238,7 @@ TensorSlot& Communicator::create_tensor(std::string name, Shape shape, std::stri
   CodecChoice choice;
   std::string refusal;
   try {
-    choice = make_codec(codec.empty() ? std::string_view(config_.codec) : codec, shape, config_.min_compress, size_);
+    choice = make_codec(codec.empty() ? std::string_view(config_.codec) : codec, shape, config_.min_compress);
   } catch (const Error& error) {
     if (error.status() != Status::argument) throw;
     refusal = error.what();  // the other ranks are told before this one throws

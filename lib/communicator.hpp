@@ -32,7 +32,6 @@ struct TensorSlot {
   Clock::time_point started;
   TensorTotals totals;           ///< of the calls collected so far
   std::size_t memory_bytes = 0;  ///< after the last of them
-  std::string gossip;            ///< what the gossip method said of itself then
 };
 
 /// A set of ranks with a topology, an endpoint and an engine. Every member function may be called by any thread; throws

@@ -25,8 +25,9 @@ struct AllReduce::Lane {
 
   std::array<Flight, 2> receives;
   std::array<Flight, 2> sends;
-  std::vector<Buffer> incoming;    ///< where messages land, unless they land in the tensor; one may do for two steps
-  std::array<Buffer, 2> outgoing;  ///< where payloads are made, unless they stay in the tensor
+  std::vector<MutableBytes>
+      incoming;  ///< where messages land, unless they land in the tensor; one may do for two steps
+  std::array<MutableBytes, 2> outgoing;  ///< where payloads are made, unless they stay in the tensor
   std::array<MutableBytes, 2> landing;
   std::size_t posted = 0;  ///< receives posted so far
   std::size_t taken = 0;   ///< receives taken so far
@@ -34,15 +35,15 @@ struct AllReduce::Lane {
 
   // A message of several parts is a frame: for each part its payload's length (32 bits) and the payload.
   bool framed = false;
-  Buffer made;  ///< one payload, before it goes into a frame
-  Buffer held;  ///< frame of the finished parts this rank has so far
+  MutableBytes made;  ///< one payload, before it goes into a frame
+  MutableBytes held;  ///< frame of the finished parts this rank has so far
   std::size_t held_bytes = 0;
   std::vector<std::size_t> order;  ///< which part of the slab each payload of `held` is
   Bytes finished;                  ///< message of the finished parts this rank has so far
 
   void post(Call& call, int peer, std::uint64_t tag, std::optional<MutableBytes> place = {}) {
     const std::size_t slot = posted++ % 2;
-    landing[slot] = place ? *place : incoming[slot % incoming.size()].bytes();
+    landing[slot] = place ? *place : incoming[slot % incoming.size()];
     receives[slot].receive(peer, tag, landing[slot], call.traffic);
   }
   /// The receive to be awaited next; afterwards take() is its message.
@@ -55,7 +56,7 @@ struct AllReduce::Lane {
   Wait send_slot(Call& call) noexcept { return sends[sent % 2].done(call); }
   /// The send before the next one; await before the memory it sent from is overwritten.
   Wait last_send(Call& call) noexcept { return sends[(sent + 1) % 2].done(call); }
-  [[nodiscard]] MutableBytes slot() const noexcept { return outgoing[sent % 2].bytes(); }
+  [[nodiscard]] MutableBytes slot() const noexcept { return outgoing[sent % 2]; }
   void send(Call& call, int peer, std::uint64_t tag, Bytes message) {
     sends[sent++ % 2].send(peer, tag, message, call.traffic);
   }

@@ -37,7 +37,7 @@ void ModelGroup::seal() {
   }
   const Shape shape{DType::float32, {count}};
   values_.resize(count);
-  whole_ = std::make_unique<Tensor>(world_, name(), shape, make_codec(codec_, shape, 0, world_.size));
+  whole_ = std::make_unique<Tensor>(world_, name(), shape, make_codec(codec_, shape));
   whole_->set_identity(static_cast<std::uint32_t>(identity ^ identity >> 32));
 }
 

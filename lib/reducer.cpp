@@ -7,7 +7,6 @@
 
 #include "compress/kernels.hpp"
 #include "lib/base/error.hpp"
-#include "lib/buffer.hpp"
 
 namespace gossamer {
 namespace {
@@ -17,6 +16,10 @@ constexpr std::array<std::byte, 4> kNotFinite = {std::byte{0xff}, std::byte{0xff
 
 bool is_not_finite(Bytes payload) noexcept {
   return std::equal(payload.begin(), payload.end(), kNotFinite.begin(), kNotFinite.end());
+}
+
+std::size_t nonzeros(std::span<const float> values) noexcept {
+  return values.size() - static_cast<std::size_t>(std::count(values.begin(), values.end(), 0.0F));
 }
 
 /// What all ways share: where a part lives and how it is first filled.
@@ -88,7 +91,8 @@ class InPlaceReducer final : public GroundedReducer {
 /// What lossy ways share: dropped mass stays in the tensor until the result arrives, then becomes the residual.
 class LossyReducer : public GroundedReducer {
  public:
-  explicit LossyReducer(Codec& codec) noexcept : GroundedReducer(DType::float32), codec_(codec) {}
+  explicit LossyReducer(Codec& codec) noexcept
+      : GroundedReducer(DType::float32), codec_(codec), sparse_(dynamic_cast<Sparse*>(&codec)) {}
 
   void place(Part part, Bytes payload) override {
     const Chunk chunk = chunk_of(part);
@@ -99,6 +103,7 @@ class LossyReducer : public GroundedReducer {
     }
     move_dropped(part, values);
     codec_.accumulate(payload, static_cast<float>(ground_.result_scale), chunk);
+    if (ground_.entries != nullptr) ground_.entries->sum += sparse_->entries(payload, part.count);
     if (ground_.check_finite && !kernels::all_finite(chunk.floats())) finite_ = false;
   }
 
@@ -109,6 +114,7 @@ class LossyReducer : public GroundedReducer {
     if (!kernels::all_finite(chunk.floats())) return kNotFinite;
     const Bytes payload = codec_.encode(chunk, slot);
     if (ground_.residual != nullptr) codec_.accumulate(payload, -1, chunk);
+    if (ground_.entries != nullptr) ground_.entries->own += sparse_->entries(payload, chunk.count);
     return payload;
   }
   /// What was dropped becomes the residual, and zeros make room for the result: in blocks that stay in the cache, since
@@ -125,7 +131,9 @@ class LossyReducer : public GroundedReducer {
       std::fill(block.begin(), block.end(), 0.0F);
     }
   }
+
   Codec& codec_;
+  const Sparse* sparse_;  // the codec, if it is one
 };
 
 /// Decode, add, encode again.
@@ -156,12 +164,14 @@ class ReencodeReducer final : public LossyReducer {
 /// Payload ⊕ payload. Partial sums stay encoded between dimensions.
 class MergeReducer final : public LossyReducer {
  public:
-  MergeReducer(MergeableCodec& codec, const ReducerSize& size)
-      : LossyReducer(codec), merging_(codec), finisher_(dynamic_cast<Finisher*>(&codec)), kept_(size.kept_parts) {
-    const std::size_t slot = codec.max_payload(size.part_count);
-    own_.resize(slot);
-    spare_.resize(slot);
-    for (Kept& kept : kept_) kept.slot.resize(slot);
+  MergeReducer(MergeableCodec& codec, const ReducerSize& size, Slots& slots)
+      : LossyReducer(codec),
+        merging_(codec),
+        finisher_(dynamic_cast<Finisher*>(&codec)),
+        own_(slots.take(codec.max_payload(size.part_count))),
+        spare_(slots.take(codec.max_payload(size.part_count))),
+        kept_(size.kept_parts) {
+    for (Kept& kept : kept_) kept.slot = slots.take(codec.max_payload(size.part_count));
   }
 
   Bytes open(Part part, bool fresh, MutableBytes slot) override {
@@ -175,10 +185,10 @@ class MergeReducer final : public LossyReducer {
       if (used_ == kept_.size()) fail(Status::internal, "a lane keeps more partial sums than planned");
       Kept& kept = kept_[used_++];
       kept.offset = part.offset;
-      kept.payload = merge(mine(part, true), incoming, part, kept.slot.bytes());
+      kept.payload = merge(mine(part, true), incoming, part, kept.slot);
     } else {
       Kept& kept = find(part);
-      kept.payload = merge(kept.payload, incoming, part, spare_.bytes());
+      kept.payload = merge(kept.payload, incoming, part, spare_);
       std::swap(kept.slot, spare_);
     }
   }
@@ -193,7 +203,7 @@ class MergeReducer final : public LossyReducer {
   struct Kept {
     std::size_t offset = 0;
     Bytes payload;
-    Buffer slot;
+    MutableBytes slot;
   };
 
   Bytes merge(Bytes a, Bytes b, Part part, MutableBytes slot) const {
@@ -209,7 +219,7 @@ class MergeReducer final : public LossyReducer {
     }
     return payload;
   }
-  Bytes mine(Part part, bool fresh) { return fresh ? encode(touch(part, true), own_.bytes()) : find(part).payload; }
+  Bytes mine(Part part, bool fresh) { return fresh ? encode(touch(part, true), own_) : find(part).payload; }
   Kept& find(Part part) {
     for (std::size_t i = 0; i < used_; ++i) {
       if (kept_[i].offset == part.offset) return kept_[i];
@@ -219,8 +229,8 @@ class MergeReducer final : public LossyReducer {
 
   MergeableCodec& merging_;
   Finisher* finisher_;  // the codec, if it is one
-  Buffer own_;
-  Buffer spare_;
+  MutableBytes own_;
+  MutableBytes spare_;
   std::vector<Kept> kept_;
   std::size_t used_ = 0;
 };
@@ -229,8 +239,8 @@ class MergeReducer final : public LossyReducer {
 /// adds them up in the same order.
 class GatherReducer final : public LossyReducer {
  public:
-  GatherReducer(Codec& codec, const ReducerSize& size) : LossyReducer(codec), contributions_(size.ranks) {
-    for (Contribution& each : contributions_) each.slot.resize(codec.max_payload(size.part_count));
+  GatherReducer(Codec& codec, const ReducerSize& size, Slots& slots) : LossyReducer(codec), contributions_(size.ranks) {
+    for (Contribution& each : contributions_) each.slot = slots.take(codec.max_payload(size.part_count));
   }
 
   Bytes open(Part, bool, MutableBytes) override { refuse(); }
@@ -246,11 +256,11 @@ class GatherReducer final : public LossyReducer {
   void place(Part part, Bytes payload) override {
     slab_ = part;
     Contribution& theirs = contributions_[part.place];
-    if (payload.size() > theirs.slot.bytes().size()) {
+    if (payload.size() > theirs.slot.size()) {
       fail(Status::corrupt, "a contribution of ", part.count, " values arrived as ", payload.size(), " bytes");
     }
-    std::copy(payload.begin(), payload.end(), theirs.slot.bytes().begin());
-    theirs.payload = theirs.slot.bytes().first(payload.size());
+    std::copy(payload.begin(), payload.end(), theirs.slot.begin());
+    theirs.payload = theirs.slot.first(payload.size());
   }
   void settle() override {
     for (const Contribution& each : contributions_) finite_ = finite_ && !is_not_finite(each.payload);
@@ -260,12 +270,13 @@ class GatherReducer final : public LossyReducer {
     for (const Contribution& each : contributions_) {
       codec_.accumulate(each.payload, static_cast<float>(ground_.result_scale), chunk);
     }
+    if (ground_.entries != nullptr) ground_.entries->sum += nonzeros(chunk.floats());
     if (ground_.check_finite && !kernels::all_finite(chunk.floats())) finite_ = false;
   }
 
  private:
   struct Contribution {
-    Buffer slot;
+    MutableBytes slot;
     Bytes payload;
   };
 
@@ -289,14 +300,15 @@ std::size_t reducer_slots(ReducerKind kind, const ReducerSize& size) noexcept {
   return kind == ReducerKind::merge ? 2 + size.kept_parts : 0;
 }
 
-std::unique_ptr<Reducer> make_reducer(ReducerKind kind, Codec& codec, DType dtype, const ReducerSize& size) {
+std::unique_ptr<Reducer> make_reducer(ReducerKind kind, Codec& codec, DType dtype, const ReducerSize& size,
+                                      Slots& slots) {
   switch (kind) {
     case ReducerKind::in_place:
       return std::make_unique<InPlaceReducer>(dynamic_cast<InPlaceCodec&>(codec), dtype);
     case ReducerKind::merge:
-      return std::make_unique<MergeReducer>(dynamic_cast<MergeableCodec&>(codec), size);
+      return std::make_unique<MergeReducer>(dynamic_cast<MergeableCodec&>(codec), size, slots);
     case ReducerKind::gather:
-      return std::make_unique<GatherReducer>(codec, size);
+      return std::make_unique<GatherReducer>(codec, size, slots);
     case ReducerKind::re_encode:
       break;
   }

@@ -5,6 +5,7 @@
 
 #include "compress/codec.hpp"
 #include "lib/base/bytes.hpp"
+#include "lib/buffer.hpp"
 
 namespace gossamer {
 
@@ -22,14 +23,21 @@ class Loader {
   virtual void load(Part part, std::byte* values) = 0;
 };
 
+/// How many entries payloads of a Sparse codec had, over the whole tensor.
+struct Entries {
+  std::size_t own = 0;  ///< in what this rank encoded
+  std::size_t sum = 0;  ///< in the results
+};
+
 /// The memory a call works on. With a residual, the call keeps what each encode dropped in `data` until the part's
 /// result arrives; only then does it go to `residual` (so a call that fails before its all-gather leaves it as it was).
 struct Ground {
-  std::byte* data = nullptr;  ///< the whole tensor, in and out
-  float* residual = nullptr;  ///< as long, or null without error feedback
-  float input_scale = 1;      ///< what the loader multiplied the input by
-  double result_scale = 1;    ///< what the sum is multiplied by: 1/n for a mean that was not scaled on input
-  bool check_finite = false;  ///< nonfinite=error
+  std::byte* data = nullptr;   ///< the whole tensor, in and out
+  float* residual = nullptr;   ///< as long, or null without error feedback
+  float input_scale = 1;       ///< what the loader multiplied the input by
+  double result_scale = 1;     ///< what the sum is multiplied by: 1/n for a mean that was not scaled on input
+  bool check_finite = false;   ///< nonfinite=error
+  Entries* entries = nullptr;  ///< counted if not null, with a codec that is Sparse
 };
 
 /// What a step between neighbours does to a part: one of three ways, told by the codec's type. One object per lane,
@@ -70,10 +78,11 @@ struct ReducerSize {
   std::size_t ranks = 1;
 };
 
-/// Max-payload-sized buffers the reducer allocates.
+/// Max-payload-sized slots the reducer takes.
 std::size_t reducer_slots(ReducerKind kind, const ReducerSize& size) noexcept;
 
-/// `codec` must outlive the reducer.
-std::unique_ptr<Reducer> make_reducer(ReducerKind kind, Codec& codec, DType dtype, const ReducerSize& size);
+/// `codec` and the memory of `slots` must outlive the reducer.
+std::unique_ptr<Reducer> make_reducer(ReducerKind kind, Codec& codec, DType dtype, const ReducerSize& size,
+                                      Slots& slots);
 
 }  // namespace gossamer

@@ -48,8 +48,8 @@ struct Tensor::Rounds {
     }
   }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    std::size_t bytes = block.size() * sizeof(float) + (dense ? dense->slot_bytes() : 0);
-    for (const Round& round : rounds) bytes += round.vector.size() * sizeof(float) + round.all_reduce->slot_bytes();
+    std::size_t bytes = block.size() * sizeof(float) + (dense ? dense->held_bytes() : 0);
+    for (const Round& round : rounds) bytes += round.vector.size() * sizeof(float) + round.all_reduce->held_bytes();
     return bytes;
   }
 

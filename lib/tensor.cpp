@@ -54,19 +54,14 @@ void TensorTotals::add(const TensorTotals& other) noexcept {
 }
 
 Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice choice)
-    : world_(world),
-      shape_(std::move(shape)),
-      spec_(std::move(choice.spec)),
-      codec_(std::move(choice.codec)),
-      in_place_(dynamic_cast<InPlaceCodec*>(codec_.get())),
-      stepwise_(dynamic_cast<Codec*>(codec_.get())),
-      linear_(dynamic_cast<LinearCodec*>(codec_.get())),
-      maxima_(dynamic_cast<SharedMaxima*>(codec_.get())),
-      conditioner_(dynamic_cast<Conditioner*>(codec_.get())),
-      call_(world.engine, std::move(name)) {
+    : world_(world), shape_(std::move(shape)), spec_(choice.spec), call_(world.engine, std::move(name)) {
+  std::vector<Way> ways = ways_to_take(choice, shape_, stages_of(world_.legs));
+  codec_ = ways.front().codec;
+  in_place_ = dynamic_cast<InPlaceCodec*>(codec_.get());
+  linear_ = dynamic_cast<LinearCodec*>(codec_.get());
+  maxima_ = dynamic_cast<SharedMaxima*>(codec_.get());
+  conditioner_ = dynamic_cast<Conditioner*>(codec_.get());
   if (linear_ != nullptr && linear_->wire() == "identity") own_part_ = dynamic_cast<OwnContribution*>(linear_);
-  const auto ranks = static_cast<std::size_t>(world_.size);
-  records_.resize(ranks * kIntentBytes);
   if (maxima_ != nullptr) {
     maximum_ = make_maximum();
     const Shape scales{DType::float32, {maxima_->maxima().size()}};
@@ -77,12 +72,13 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
   const Shape floats{DType::float32, shape_.dims};
   if (lossy && choice.error_feedback) residual_.resize(shape_.count());
   if (lossy && shape_.dtype != DType::float32) staged_.resize(shape_.count());
-  if (stepwise_ != nullptr) {
-    all_reduce_ = std::make_unique<AllReduce>(world_.engine, world_.legs, *stepwise_, lossy ? floats : shape_,
-                                              AllReduce::Options{.gathered = choice.gathered});
-  } else {
+  if (linear_ != nullptr) {
     rounds_ = std::make_unique<Rounds>(world_.engine, world_.legs, *linear_, floats);
+  } else {
+    reductions_ = std::make_unique<Reductions>(world_.engine, world_.legs, std::move(ways), lossy ? floats : shape_);
   }
+  const std::size_t record = kIntentBytes + (chooses() ? sizeof(Measured) : 0);
+  records_.resize(static_cast<std::size_t>(world_.size) * record);
 }
 
 Tensor::~Tensor() = default;
@@ -101,8 +97,8 @@ StepContext Tensor::context(float input_scale) const noexcept {
 
 std::size_t Tensor::memory_bytes() const noexcept {
   std::size_t bytes = residual_.size() * sizeof(float) + staged_.size() * sizeof(float);
-  if (all_reduce_) bytes += all_reduce_->slot_bytes();
-  if (share_maxima_) bytes += share_maxima_->slot_bytes();
+  if (reductions_) bytes += reductions_->memory_bytes();
+  if (share_maxima_) bytes += share_maxima_->held_bytes();
   if (rounds_) bytes += rounds_->memory_bytes();
   if (gossip_) bytes += gossip_->memory_bytes();
   if (mailbox_) bytes += mailbox_->memory_bytes();
@@ -134,9 +130,12 @@ void Tensor::prepare_mailbox() {
   }
 }
 
-std::string Tensor::describe_gossip() const {
-  if (!gossip_ || gossip_->negotiator == nullptr) return "";
-  return sentence("mixing=", world_.gossip.mixing, ", ", gossip_->negotiator->describe());
+std::string Tensor::describe() const {
+  std::string text = chooses() ? reductions_->describe() : "";
+  if (gossip_ && gossip_->negotiator != nullptr) {
+    text += sentence(text.empty() ? "" : ", ", "mixing=", world_.gossip.mixing, ", ", gossip_->negotiator->describe());
+  }
+  return text;
 }
 
 double Tensor::weight() const noexcept {

@@ -10,6 +10,7 @@
 #include "lib/call.hpp"
 #include "lib/collectives.hpp"
 #include "lib/gossip/mixer.hpp"
+#include "lib/reductions.hpp"
 #include "lib/trace.hpp"
 
 namespace gossamer {
@@ -95,8 +96,8 @@ class Tensor {
   void trace(Trace& trace, const char* operation, Clock::time_point start) const {
     trace.call(operation, call_, start);
   }
-  /// What the gossip method has to say of itself, empty if nothing.
-  [[nodiscard]] std::string describe_gossip() const;
+  /// What the choice of a way to reduce and the gossip method have to say of themselves, empty if nothing.
+  [[nodiscard]] std::string describe() const;
   /// Bytes of slots, staging and residual.
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
@@ -118,6 +119,7 @@ class Tensor {
   /// Numbers the call and the messages it sends. Number 63 of 64 is the registration's.
   Tag next_tag() noexcept { return Tag::of_call(id_of(name()), calls_++ % 63); }
   [[nodiscard]] StepContext context(float input_scale) const noexcept;
+  [[nodiscard]] bool chooses() const noexcept { return reductions_ && reductions_->chooses(); }
   [[nodiscard]] std::uint64_t fingerprint();
   /// The memory that outlives calls. A member's is its part of the group's, and of the codec's state all for the first.
   struct Kept {
@@ -125,6 +127,7 @@ class Tensor {
     std::span<float> state;
     std::uint64_t& calls;
     TensorCodec& codec;
+    Reductions* reductions;  ///< null for a linear codec
     bool resets_codec;
   };
   [[nodiscard]] Kept kept();
@@ -135,14 +138,13 @@ class Tensor {
   World world_;
   Shape shape_;
   std::string spec_;
-  std::unique_ptr<TensorCodec> codec_;
-  InPlaceCodec* in_place_ = nullptr;     // the codec, if it is one
-  Codec* stepwise_ = nullptr;            // the codec, if it is one
-  LinearCodec* linear_ = nullptr;        // the codec, if it is one
-  SharedMaxima* maxima_ = nullptr;       // the codec, if it is one
-  Conditioner* conditioner_ = nullptr;   // the codec, if it is one
-  OwnContribution* own_part_ = nullptr;  // the codec, if it is one and its vectors travel exactly
-  std::unique_ptr<AllReduce> all_reduce_;
+  std::shared_ptr<TensorCodec> codec_;       // under reduce=auto that of the first way; the others' keep no state
+  InPlaceCodec* in_place_ = nullptr;         // the codec, if it is one
+  LinearCodec* linear_ = nullptr;            // the codec, if it is one
+  SharedMaxima* maxima_ = nullptr;           // the codec, if it is one
+  Conditioner* conditioner_ = nullptr;       // the codec, if it is one
+  OwnContribution* own_part_ = nullptr;      // the codec, if it is one and its vectors travel exactly
+  std::unique_ptr<Reductions> reductions_;   // unless the codec is linear
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
   std::unique_ptr<AllReduce> share_maxima_;  // with shared maxima
   std::unique_ptr<Rounds> rounds_;

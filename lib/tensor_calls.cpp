@@ -80,13 +80,17 @@ class AddResidual final : public Loader {
 struct Tensor::Calls {
   /// All ranks mean the same call and have finite inputs, or all throw the same before anything is touched.
   static Task agree(Call& call, Tensor& self, Intent intent) {
-    const std::size_t own = own_record(self.world_.legs);
     const MutableBytes all(self.records_);
-    std::memcpy(all.data() + own * sizeof(Intent), &intent, sizeof(Intent));
-    co_await gather_records(call, self.world_.legs, Phase::agree, {all, sizeof(Intent)});
-    for (std::size_t i = 0; i < all.size() / sizeof(Intent); ++i) {
-      Intent other;
-      std::memcpy(&other, all.data() + i * sizeof(Intent), sizeof(Intent));
+    const std::size_t size = all.size() / static_cast<std::size_t>(self.world_.size);
+    ByteWriter record(all.subspan(own_record(self.world_.legs) * size, size));
+    record.put(intent);
+    if (self.chooses()) record.put(self.reductions_->measured());
+    co_await gather_records(call, self.world_.legs, Phase::agree, {all, size});
+    ByteReader reader(all);
+    Measured measured;
+    for (int i = 0; i < self.world_.size; ++i) {
+      const auto other = reader.get<Intent>();
+      if (self.chooses()) add(measured, reader.get<Measured>(), self.world_.size);
       if (!other.same_call(intent)) {
         fail(Status::mismatch, "on '", self.name(), "' rank ", other.rank, " calls ", other.describe(), " while rank ",
              intent.rank, " calls ", intent.describe());
@@ -94,6 +98,13 @@ struct Tensor::Calls {
       if (other.finite == 0)
         fail(Status::numeric, "the input of rank ", other.rank, " to '", self.name(), "' has NaN or Inf");
     }
+    if (self.chooses()) self.reductions_->choose(measured);
+  }
+  /// In the order of the records, which is the same on all ranks: so is the sum.
+  static void add(Measured& all, const Measured& one, int ranks) noexcept {
+    all.own += one.own / static_cast<float>(ranks);
+    all.sum = std::max(all.sum, one.sum);
+    all.age = std::max(all.age, one.age);
   }
 
   static Task all_reduce(Call& call, Tensor& self, std::byte* data, Op op) {
@@ -126,7 +137,7 @@ struct Tensor::Calls {
     ground.data = data;
     ground.result_scale = half ? 1 : mean;
     ground.check_finite = self.world_.nonfinite_is_error;
-    co_await self.all_reduce_->run(call, ground, half && mean != 1 ? &prescale : nullptr);
+    co_await self.reductions_->all_reduce().run(call, ground, half && mean != 1 ? &prescale : nullptr);
   }
 
   /// Re-encode and merge codecs. A mean is divided before the sum, so that no narrow code overflows.
@@ -134,12 +145,13 @@ struct Tensor::Calls {
     const std::span<float> tensor(values, self.shape_.count());
     const Chunk chunk{reinterpret_cast<std::byte*>(values), tensor.size(), 0};
     const StepContext context = self.context(mean);
-    const bool whole = self.stepwise_->surveys();
+    Codec& codec = self.reductions_->codec();
+    const bool whole = codec.surveys();
     {
       const Stopwatch watch(call.time.encode);
       if (self.conditioner_ != nullptr) self.conditioner_->condition(chunk, context);
       if (whole) add_residual(tensor, self.residual_, mean);
-      self.stepwise_->begin(chunk, context);
+      codec.begin(chunk, context);
     }
     if (self.maxima_ != nullptr) {
       Ground maxima;
@@ -151,8 +163,10 @@ struct Tensor::Calls {
     ground.residual = self.residual_.empty() ? nullptr : self.residual_.data();
     ground.input_scale = mean;
     ground.check_finite = true;
+    ground.entries = self.reductions_->entries();
     AddResidual complete(self.residual_, mean);
-    co_await self.all_reduce_->run(call, ground, whole ? nullptr : &complete);
+    co_await self.reductions_->all_reduce().run(call, ground, whole ? nullptr : &complete);
+    self.reductions_->called();
   }
 
   static Task linear_sum(Call& call, Tensor& self, float* values, float mean) {

@@ -11,8 +11,8 @@
 namespace gossamer {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x32525354'53534f47ULL;  // "GOSSTSR2"
-constexpr std::size_t kSavedWords = 12;                   // besides the floats
+constexpr std::uint64_t kMagic = 0x33525354'53534f47ULL;  // "GOSSTSR3"
+constexpr std::size_t kSavedWords = 14;                   // besides the floats
 
 std::uint64_t hash_of(Bytes bytes) noexcept {
   return fnv1a(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -45,13 +45,17 @@ void read_floats(ByteReader& reader, std::span<float> out) {
 }  // namespace
 
 Tensor::Kept Tensor::kept() {
-  if (membership_.group == nullptr) return {residual_, codec_->state(), calls_, *codec_, true};
+  if (membership_.group == nullptr) return {residual_, codec_->state(), calls_, *codec_, reductions_.get(), true};
   Tensor& whole = membership_.group->whole();
   const ModelGroup::Member& member = *membership_.member;
   const bool leads = membership_.group->leads(member);
   const std::span<float> residual(whole.residual_);
   return {residual.empty() ? residual : residual.subspan(member.offset, member.shape.count()),
-          leads ? whole.codec_->state() : std::span<float>(), whole.calls_, *whole.codec_, leads};
+          leads ? whole.codec_->state() : std::span<float>(),
+          whole.calls_,
+          *whole.codec_,
+          whole.reductions_.get(),
+          leads};
 }
 
 /// Looking at a residual does not seal the group: before its first call there is none.
@@ -99,6 +103,10 @@ void Tensor::save(MutableBytes out) {
   writer.put(kMagic);
   writer.put(fingerprint());
   writer.put(mine.calls);
+  const Measured measured = mine.reductions != nullptr ? mine.reductions->measured() : Measured();
+  writer.put(measured.own);
+  writer.put(measured.sum);
+  writer.put<std::uint64_t>(measured.age);
   writer.put(mixes_);
   writer.put(gossip_rounds_);
   writer.put(mailbox_ ? mailbox_->account() : Asynchronous::Account());
@@ -128,6 +136,9 @@ void Tensor::load(Bytes in) {
          "' with ", spec_);
   }
   const auto calls = reader.get<std::uint64_t>();
+  const auto own = reader.get<float>();
+  const auto sum = reader.get<float>();
+  const auto age = static_cast<std::uint32_t>(reader.get<std::uint64_t>());
   const auto mixes = reader.get<std::uint64_t>();
   const auto rounds = reader.get<std::uint64_t>();
   const auto account = reader.get<Asynchronous::Account>();
@@ -146,6 +157,7 @@ void Tensor::load(Bytes in) {
   const std::vector<std::span<float>> gossip = kept_by_gossip();
   whole(gossip_count == floats_in(gossip) && in.size() == saved_bytes());
   mine.calls = calls;
+  if (mine.reductions != nullptr) mine.reductions->measured() = {own, sum, age};
   mixes_ = mixes;
   gossip_rounds_ = rounds;
   if (account.pushes > 0 || account.weight != 1) prepare_mailbox();
@@ -159,6 +171,7 @@ void Tensor::reset() {
   std::fill(mine.residual.begin(), mine.residual.end(), 0.0F);
   mine.calls = 0;
   if (mine.resets_codec) mine.codec.reset();
+  if (mine.reductions != nullptr) mine.reductions->reset();
   mixes_ = 0;
   gossip_rounds_ = 0;
   if (mailbox_) mailbox_->restore({});

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "tests/library_cases.hpp"
 
@@ -15,15 +16,20 @@ namespace {
 constexpr std::size_t kCount = 100000;
 const Shape kShape{DType::float32, {kCount}};
 
-double bytes_of(const std::string& spec, const std::string& way, int ranks) {
-  for (const Way& each : ways_of(spec, kShape, ranks)) {
-    if (each.name == way) return each.bytes;
+std::vector<Stage> ring(int ranks) {
+  return {{static_cast<std::size_t>(ranks), false}};
+}
+
+double bytes_of(const std::string& spec, const std::string& way, const std::vector<Stage>& stages,
+                const std::optional<Density>& measured = {}) {
+  for (const Way& each : ways_of(spec, kShape, stages)) {
+    if (each.name == way) return predicted_bytes(each, kShape, stages, measured);
   }
   fail(Status::internal, spec, " has no way '", way, "'");
 }
 
 std::string taken(const std::string& spec, int ranks) {
-  return cheapest(ways_of(spec, kShape, ranks)).name;
+  return cheapest(ways_of(spec, kShape, ring(ranks))).name;
 }
 
 std::string refusal(const std::string& spec) {
@@ -62,8 +68,8 @@ TEST_CASE("predicted bytes follow the formulas of the reduction classes") {
   for (const int n : {1, 2, 3, 8, 16}) {
     INFO(n << " ranks");
     const double payload = 8.0 + 2.0 * kCount;
-    CHECK(bytes_of("fp16", "in steps", n) == doctest::Approx(2.0 * (n - 1) / n * payload));
-    CHECK(bytes_of("fp16", "all-gather", n) == doctest::Approx((n - 1) * payload));
+    CHECK(bytes_of("fp16", "in steps", ring(n)) == doctest::Approx(2.0 * (n - 1) / n * payload));
+    CHECK(bytes_of("fp16", "all-gather", ring(n)) == doctest::Approx((n - 1) * payload));
     // A union of t random choices has density 1 - (1 - rho)^t; an entry is a float and about log2(1/density) + 1.5
     // bits.
     const auto bytes = [](int t) {
@@ -72,8 +78,8 @@ TEST_CASE("predicted bytes follow the formulas of the reduction classes") {
     };
     double sent = bytes(n) * (n - 1) / n;
     for (int t = 1; t < n; ++t) sent += bytes(t) / n;
-    CHECK(bytes_of("topk:ratio=0.01", "union", n) == doctest::Approx(sent).epsilon(0.01));
-    CHECK(bytes_of("topk:ratio=0.01", "all-gather", n) == doctest::Approx((n - 1) * bytes(1)).epsilon(0.01));
+    CHECK(bytes_of("topk:ratio=0.01", "union", ring(n)) == doctest::Approx(sent).epsilon(0.01));
+    CHECK(bytes_of("topk:ratio=0.01", "all-gather", ring(n)) == doctest::Approx((n - 1) * bytes(1)).epsilon(0.01));
   }
 }
 
@@ -84,11 +90,71 @@ TEST_CASE("reduce=auto: gather disjoint supports, merge what overlaps, encode ag
   CHECK(taken("fp16", 2) == "all-gather");
   CHECK(taken("fp16", 8) == "in steps");
   CHECK(taken("terngrad", 8) == "in steps");
-  CHECK(make_codec("topk:ratio=0.01,reduce=auto", kShape, 0, 2).gathered);
-  const CodecChoice reselect = make_codec("topk:ratio=0.01,reduce=auto", kShape, 0, 16);
-  CHECK_FALSE(reselect.gathered);
-  CHECK(reselect.spec == "topk:merge=reselect,ratio=0.01,reduce=steps");
-  CHECK(dynamic_cast<MergeableCodec*>(reselect.codec.get()) == nullptr);
+}
+
+TEST_CASE("reduce=auto leaves a choice where it can be measured: ways with a codec for each that differs in more") {
+  CodecChoice sparse = make_codec("topk:ratio=0.01,reduce=auto", kShape);
+  const std::vector<Way> ways = ways_to_take(sparse, kShape, ring(4));
+  REQUIRE(ways.size() == 3);
+  CHECK(ways[0].spec == "topk:merge=union,ratio=0.01,reduce=steps");
+  CHECK(ways[1].spec == "topk:merge=reselect,ratio=0.01,reduce=steps");
+  CHECK(ways[2].spec == "topk:merge=union,ratio=0.01,reduce=allgather");
+  CHECK(ways[2].codec == ways[0].codec);
+  CHECK(ways[1].codec != ways[0].codec);
+  CHECK(dynamic_cast<MergeableCodec*>(ways[1].codec.get()) == nullptr);
+  CodecChoice dense = make_codec("int8:reduce=auto", kShape);
+  const std::vector<Way> one = ways_to_take(dense, kShape, ring(2));
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].gathered);
+  CodecChoice told = make_codec("topk:ratio=0.01", kShape);
+  CHECK(ways_to_take(told, kShape, ring(4)).size() == 1);
+}
+
+TEST_CASE("the density of partial sums is exact for independent, equal and partly equal supports, and never too high") {
+  for (const std::size_t n : {2U, 3U, 8U, 64U}) {
+    for (const double share : {0.0001, 0.01, 0.3}) {
+      for (const double common : {0.0, 0.2, 1.0}) {  // of each rank's share; the rest is independent of the others
+        const double rest = (1 - common) * share / (1 - common * share);
+        const auto union_of = [&](std::size_t t) {
+          return 1 - (1 - common * share) * std::pow(1 - rest, static_cast<double>(t));
+        };
+        const Density measured{share, union_of(n)};
+        for (std::size_t t = 1; t <= n; ++t) {
+          CAPTURE(t);
+          CAPTURE(n);
+          CAPTURE(share);
+          CHECK(measured.of(t, n) == doctest::Approx(union_of(t)).epsilon(1e-6));
+        }
+      }
+      const double apart = std::min(1.0, share * static_cast<double>(n));
+      for (std::size_t t = 1; t <= n; ++t) {
+        CHECK(Density{share, apart}.of(t, n) <= std::min(1.0, share * static_cast<double>(t)) + 1e-12);
+        if (apart < 0.1) {
+          CHECK(Density{share, apart}.of(t, n) == doctest::Approx(share * static_cast<double>(t)).epsilon(0.05));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("measured densities decide: equal supports are merged, however many ranks; disjoint ones are gathered") {
+  const Density equal{0.01, 0.01};
+  for (const int n : {3, 8, 64}) {
+    const double entry = 0.01 * kCount * (4 + (1.5 + std::log2(100.0)) / 8);
+    CHECK(bytes_of("topk:ratio=0.01", "union", ring(n), equal) ==
+          doctest::Approx(2.0 * (n - 1) / n * entry).epsilon(0.01));
+    CHECK(bytes_of("topk:ratio=0.01", "all-gather", ring(n), equal) == doctest::Approx((n - 1) * entry).epsilon(0.01));
+  }
+  const Density disjoint{0.01, 0.04};
+  const std::vector<Stage> complete = {{4, true}};
+  const auto raw = [&](double share) { return share * kCount * 8; };
+  CHECK(bytes_of("topk:ratio=0.01,indices=raw", "union", ring(4), disjoint) ==
+        doctest::Approx(raw(0.01 + 0.02 + 0.03) / 4 + 0.75 * raw(0.04)).epsilon(0.01));
+  CHECK(bytes_of("topk:ratio=0.01,indices=raw", "union", complete, disjoint) ==
+        doctest::Approx(0.75 * raw(0.01) + 0.75 * raw(0.04)).epsilon(0.01));
+  const std::vector<Stage> torus = {{2, false}, {2, false}};
+  CHECK(bytes_of("topk:ratio=0.01,indices=raw", "union", torus, disjoint) ==
+        doctest::Approx(raw(0.01) / 2 + raw(0.02) / 4 + 0.75 * raw(0.04)).epsilon(0.01));
 }
 
 TEST_CASE("reduce= is refused in words where it makes no sense") {
@@ -157,7 +223,7 @@ TEST_CASE("what is sent is what was predicted, but for headers and records") {
   constexpr std::size_t kLarge = 2'000'000;
   for (const int ranks : {2, 4, 7}) {
     for (const std::string spec : {"fp16", "int8", "terngrad", "topk:ratio=0.01", "qsgd:bits=2,norm=l2"}) {
-      for (const Way& way : ways_of(spec, Shape{DType::float32, {kLarge}}, ranks)) {
+      for (const Way& way : ways_of(spec, Shape{DType::float32, {kLarge}}, ring(ranks))) {
         std::vector<double> sent(static_cast<std::size_t>(ranks));
         ThreadGroup group(ranks);
         run_ranks(ranks, [&](int rank) {

@@ -63,7 +63,7 @@ std::uint64_t Subjects::count() const noexcept {
 int run_codecs(const CodecsOptions& options) {
   const std::vector<std::string> specs = specs_of(options);
   // A spelling mistake is told before anything is measured.
-  for (const std::string& spec : specs) make_codec(spec, Shape{DType::float32, {64, 64}}, 0, options.ranks);
+  for (const std::string& spec : specs) make_codec(spec, Shape{DType::float32, {64, 64}});
   const Subjects subjects = options.inputs.empty() ? normal_values(options) : recorded(options);
   std::vector<CodecRow> rows;
   bool broken = false;

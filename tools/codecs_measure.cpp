@@ -41,11 +41,13 @@ class TensorBench {
  public:
   TensorBench(const std::string& spec, const Shape& shape, int ring, std::size_t ranks) : values_(ranks) {
     for (std::size_t rank = 0; rank < ranks; ++rank) {
-      choices_.push_back(make_codec(spec, shape, kMinCompress, ring));
-      benches_.push_back(make_bench(*choices_.back().codec, shape.count()));
+      CodecChoice choice = make_codec(spec, shape, kMinCompress);
+      const Stage stages[] = {{static_cast<std::size_t>(ring), false}};
+      ways_.push_back(cheapest(ways_to_take(choice, shape, stages)));
+      benches_.push_back(make_bench(*ways_.back().codec, shape.count()));
     }
   }
-  [[nodiscard]] const CodecChoice& choice() const { return choices_.front(); }
+  [[nodiscard]] const Way& way() const { return ways_.front(); }
 
   /// gradient(rank) has a rank's values.
   template <typename Gradients>
@@ -96,17 +98,17 @@ class TensorBench {
     }
   }
 
-  std::vector<CodecChoice> choices_;
+  std::vector<Way> ways_;  ///< the cheapest, one object for each rank
   std::vector<std::unique_ptr<CodecBench>> benches_;
   std::vector<std::vector<float>> values_;  ///< what each rank encodes
   std::vector<float> decoded_;
 };
 
-std::string reduction_of(const CodecChoice& choice) {
-  const TensorCodec* codec = choice.codec.get();
+std::string reduction_of(const Way& way) {
+  const TensorCodec* codec = way.codec.get();
   if (dynamic_cast<const LinearCodec*>(codec) != nullptr) return "linear";
   if (dynamic_cast<const InPlaceCodec*>(codec) != nullptr) return "in place";
-  if (choice.gathered) return "all-gather";
+  if (way.gathered) return "all-gather";
   return dynamic_cast<const MergeableCodec*>(codec) != nullptr ? "merge" : "re-encode";
 }
 
@@ -145,13 +147,12 @@ void describe(const std::vector<TensorBench>& tensors, const std::vector<Gradien
   const auto largest = std::max_element(gradients.begin(), gradients.end(), [](const Gradient& a, const Gradient& b) {
     return a.values.size() < b.values.size();
   });
-  row.reduction = reduction_of(tensors[static_cast<std::size_t>(largest - gradients.begin())].choice());
+  row.reduction = reduction_of(tensors[static_cast<std::size_t>(largest - gradients.begin())].way());
   double dense = 0, predicted = 0;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Shape shape{DType::float32, gradients[i].dims};
-    const CodecChoice& choice = tensors[i].choice();
     dense += 2.0 * (ring - 1) / ring * static_cast<double>(shape.bytes());
-    predicted += predicted_bytes(choice, shape, ring);
+    predicted += tensors[i].way().bytes;
   }
   row.ring_ratio = predicted > 0 ? dense / predicted : 0;
 }

@@ -193,7 +193,7 @@ int print_communicator(const InfoOptions& options) {
   const std::string config = "topology=" + options.topology + transport + options.config;
   const RankMain rank_main = [](goss_comm* owned) {
     Session session(owned);
-    if (session.rank() == 0) std::printf("%s", describe(session.comm()).c_str());
+    if (session.rank() == 0) std::printf("%s", session.describe().c_str());
     session.barrier();
     return 0;
   };

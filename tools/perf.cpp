@@ -30,7 +30,7 @@ int rank_main(goss_comm* owned, const PerfOptions& options, Rival* rival) {
     rival = links.get();
   }
   const bool prints = session.rank() == 0;
-  const PerfHeader header{session.size(), describe(session.comm()), rival != nullptr ? rival->name() : std::string()};
+  const PerfHeader header{session.size(), session.describe(), rival != nullptr ? rival->name() : std::string()};
   if (prints && !options.json) print_header(options, header);
   std::vector<CaseResult> results;
   bool broken = false;

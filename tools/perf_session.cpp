@@ -23,15 +23,15 @@ void expect_ok(goss_status status, const char* what) {
   if (status != GOSS_OK) fail(static_cast<Status>(status), what, ": ", goss_last_error());
 }
 
-std::string describe(goss_comm* comm) {
-  std::string text(4096, '\0');
-  expect_ok(goss_comm_describe(comm, text.data(), text.size()), "describing the communicator");
-  text.resize(text.find('\0'));
-  return text;
-}
-
 void Session::barrier() {
   expect_ok(goss_barrier(comm()), "barrier");
+}
+
+std::string Session::describe() const {
+  std::string text(1 << 20, '\0');
+  expect_ok(goss_comm_describe(comm(), text.data(), text.size()), "describing the communicator");
+  text.resize(text.find('\0'));
+  return text;
 }
 
 std::vector<double> Session::sum(std::span<const double> mine) {

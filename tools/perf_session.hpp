@@ -14,8 +14,6 @@ namespace gossamer::tools {
 /// Throws Error with the status and goss_last_error() unless `status` is GOSS_OK.
 void expect_ok(goss_status status, const char* what);
 
-/// What goss_comm_describe() says.
-std::string describe(goss_comm* comm);
 
 struct TensorDeleter {
   void operator()(goss_tensor* tensor) const noexcept { goss_tensor_destroy(tensor); }
@@ -31,6 +29,8 @@ class Session {
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
   void barrier();
+  /// What goss_comm_describe says; local.
+  [[nodiscard]] std::string describe() const;
   /// The ranks' `mine` (all of one length) added up, uncompressed.
   std::vector<double> sum(std::span<const double> mine);
   /// The ranks' `mine` (all of one length) one after another.

@@ -64,7 +64,7 @@ void Communicator::place_ranks(Bootstrap& bootstrap) {
 
 void Communicator::choose_topology(Bootstrap& bootstrap) {
   std::optional<Links> links;
-  if (Topology::wants_links(config_.topology)) {
+  if (size_ > 1 && Topology::wants_links(config_.topology)) {
     const Clock::time_point start = Clock::now();
     links = measure_links(bootstrap, config_, places_);
     links_text_ = sentence(links->text(), ", measured in ", seconds_since(start), " s");

@@ -24,6 +24,7 @@ constexpr std::size_t kSmallestBytes = 4 * 1024;
 constexpr std::size_t kLargestBytes = 1024 * 1024;
 constexpr std::size_t kGrowth = 4;
 constexpr double kLongTripSeconds = 10e-3;
+constexpr double kGrowingSeconds = 60e-3;
 constexpr int kTrips = 4;  // of each size; the shortest counts
 
 /// The first byte of every message.
@@ -81,13 +82,15 @@ Task measure(Call& call, Court& court, int peer, Link& link) {
   }
   std::size_t bytes = kSmallestBytes;
   double long_trip = 0;
+  spent = 0;
   while (true) {
     long_trip = std::numeric_limits<double>::infinity();
-    for (int trip = 0; trip < kTrips; ++trip) {
+    for (int trip = 0; trip < kTrips && spent < kGrowingSeconds; ++trip) {
       co_await round_trip(call, court, peer, bytes);
       long_trip = std::min(long_trip, court.seconds);
+      spent += court.seconds;
     }
-    if (bytes == kLargestBytes || long_trip >= kLongTripSeconds) break;
+    if (bytes == kLargestBytes || long_trip >= kLongTripSeconds || spent >= kGrowingSeconds) break;
     bytes *= kGrowth;
   }
   court.out[0] = kLast;
@@ -159,7 +162,16 @@ Kind kind_of(const Place& a, const Place& b) {
   return std::minmax(std::pair(a.host, near ? a.numa : 0), std::pair(b.host, near ? b.numa : 0));
 }
 
-/// All links of a kind count as their median: what tells them apart is what disturbed the measurement.
+Link best_link(const std::vector<Link>& links) {
+  Link best = links.front();
+  for (const Link& link : links) {
+    best.latency_seconds = std::min(best.latency_seconds, link.latency_seconds);
+    best.bytes_per_second = std::max(best.bytes_per_second, link.bytes_per_second);
+  }
+  return best;
+}
+
+/// All links of a kind count as the best of them: what disturbs a measurement makes it worse.
 Links links_of(std::span<const Place> places, const std::vector<Measurement>& measured) {
   const auto place = [&](int rank) -> const Place& { return places[static_cast<std::size_t>(rank)]; };
   std::map<Kind, std::vector<Link>> kinds;
@@ -171,12 +183,12 @@ Links links_of(std::span<const Place> places, const std::vector<Measurement>& me
     kinds[kind_of(a, b)].push_back(each.link);
     (a.host == b.host ? within : between).push_back(each.link);
   }
-  std::map<Kind, Link> medians;
-  for (const auto& [kind, links] : kinds) medians.emplace(kind, median_link(links));
+  std::map<Kind, Link> best;
+  for (const auto& [kind, links] : kinds) best.emplace(kind, best_link(links));
   Links links(places, within.empty() ? kSupposedWithinHost : median_link(within),
               between.empty() ? kSupposedBetweenHosts : median_link(between));
   for (const Measurement& each : measured) {
-    links.set(each.rank, each.peer, medians.at(kind_of(place(each.rank), place(each.peer))));
+    links.set(each.rank, each.peer, best.at(kind_of(place(each.rank), place(each.peer))));
   }
   return links;
 }

@@ -20,13 +20,14 @@ std::optional<std::size_t> opponent(std::size_t member, std::size_t round, std::
 ///
 /// First the ranks of each host play a tournament, then the first ranks of the hosts: a pair's messages share a host's
 /// way out with no others. Latency is half of the shortest of up to 20 round trips of 8 bytes, or those of 10 ms, at
-/// least 5. Bandwidth is that of messages that grow fourfold from 4 KiB until a round trip takes 10 ms, to 1 MiB at
-/// most; the shortest of four trips counts. So a pair takes 3 ms in shared memory and up to 150 ms over a network,
-/// more only where a round trip of 4 KiB takes 10 ms; a rank has a pair for every other rank on its host and, if it is
-/// the first there, for every other host. Tournaments end after 64 rounds, with a fraction of the pairs measured.
+/// least 5. Bandwidth is that of messages that grow fourfold from 4 KiB to 1 MiB, or until a round trip takes 10 ms or
+/// all together 60 ms; the shortest of four trips counts. So a pair takes 3 ms in shared memory, some 70 ms over a
+/// network, and more only where five pings or one trip last longer. A rank has a pair for every other rank on its host
+/// and, if it is the first there, for every other host. Tournaments end after 64 rounds, with a fraction of the pairs
+/// measured.
 ///
-/// Between two NUMA nodes of a host, and within one, all links count as the median of those measured there; those of
-/// which none was measured as the median within hosts, or between them.
+/// Between two NUMA nodes of a host, and within one, all links count as the best of those measured there; links of
+/// which none was measured, as the median within hosts, or between them.
 ///
 /// Throws `timeout` when a peer does not answer within the configured time.
 Links measure_links(Bootstrap& bootstrap, const Config& config, std::span<const Place> places);

@@ -154,8 +154,10 @@ void add_topology(CLI::App& app, TopologyOptions& options) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 28U))
       ->excludes(bytes);
   app.add_option("-c,--codec", options.codec, "that makes a payload of them, e.g. topk:ratio=0.01")->excludes(bytes);
-  app.add_option("--latency", options.latency_us, "of a message, in microseconds")->check(CLI::NonNegativeNumber);
-  app.add_option("--bandwidth", options.bandwidth, "of a rank's link, in GB/s")->check(CLI::PositiveNumber);
+  app.add_option("--latency", options.latency_us, "of a message, in microseconds; with --hosts, between hosts")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--bandwidth", options.bandwidth, "of a rank's link, in GB/s; with --hosts, of a host's")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--json", options.json, "one JSON object instead of text");
 }
 

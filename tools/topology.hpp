@@ -20,8 +20,8 @@ struct TopologyOptions {
   std::uint64_t bytes = 0;  ///< of a payload; 0: what the codec makes of `count` values
   std::uint64_t count = 1U << 20U;
   std::string codec = "identity";
-  double latency_us = 20;
-  double bandwidth = 1.25;  ///< GB/s
+  double latency_us = 20;   ///< of links between ranks, or between hosts if there are several
+  double bandwidth = 1.25;  ///< of these, in GB/s
   std::string svg;          ///< file to draw into, or empty
   std::string dot;
   std::string layout;  ///< Graphviz's program; empty: fdp for several hosts, else circo

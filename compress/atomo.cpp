@@ -30,7 +30,7 @@ class EntryAtomo final : public Codec {
  public:
   explicit EntryAtomo(double share) noexcept : share_(share) {}
 
-  [[nodiscard]] std::string_view name() const noexcept override { return "atomo.1"; }
+  [[nodiscard]] std::string_view name() const noexcept override { return "atomo.2"; }
   [[nodiscard]] std::span<float> state() noexcept override { return {}; }
   void reset() override {}
   [[nodiscard]] std::size_t max_payload(std::size_t count) const noexcept override {
@@ -50,9 +50,7 @@ class EntryAtomo final : public Codec {
     // What would go as ±bound has no such float.
     if (bound > kLargest) return write_dense(values, ValueCoder::fp32, slot);
     chosen_.clear();
-    for (std::size_t at = 0; at < values.size(); at += kGroup) {
-      pick(values.subspan(at, std::min(kGroup, values.size() - at)), at, chunk.offset, bound);
-    }
+    append_proportional(chunk, static_cast<float>(bound), own_, chosen_);
     return write_sparse(chosen_, values.size(), {}, slot);
   }
   void accumulate(Bytes payload, float scale, Chunk out) const override {
@@ -60,25 +58,6 @@ class EntryAtomo final : public Codec {
   }
 
  private:
-  static constexpr std::size_t kGroup = 1024;
-
-  void pick(std::span<const float> values, std::size_t first, std::size_t offset, double bound) {
-    std::array<std::uint32_t, kGroup> words;
-    kernels::random_words(own_, offset + first, std::span(words).first(values.size()));
-    chosen_.make_room(values.size());
-    std::uint32_t* indices = chosen_.end_indices();
-    float* picked = chosen_.end_values();
-    const auto least = static_cast<float>(bound);
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double weight = std::abs(static_cast<double>(values[i]));
-      indices[count] = static_cast<std::uint32_t>(first + i);
-      picked[count] = weight >= bound ? values[i] : std::copysign(least, values[i]);
-      count += goes(weight, bound, words[i]) ? 1 : 0;
-    }
-    chosen_.added(count);
-  }
-
   double share_;
   RandomStream own_;
   SparseVector chosen_;
@@ -99,7 +78,7 @@ class SpectralAtomo final : public Codec, public Grained {
     right_.resize(kBlockRows * cols);
   }
 
-  [[nodiscard]] std::string_view name() const noexcept override { return "atomo.1"; }
+  [[nodiscard]] std::string_view name() const noexcept override { return "atomo.2"; }
   [[nodiscard]] std::span<float> state() noexcept override { return {}; }
   void reset() override {}
   [[nodiscard]] std::size_t grain() const noexcept override { return cols_; }
@@ -156,7 +135,7 @@ std::optional<std::size_t> SpectralAtomo::draw_atoms(skinny::Matrix<const float>
   kernels::random_words(own_, first_element, std::span(words).first(block.rows));
   std::size_t chosen = 0;
   for (std::size_t k = 0; k < block.rows; ++k) {
-    if (!goes(weights[k], bound, words[k])) continue;
+    if (!kernels::goes(weights[k], bound, words[k])) continue;
     if (std::max(weights[k], bound) > kLargest) return std::nullopt;
     float* u = left_.data() + chosen * block.rows;
     for (std::size_t i = 0; i < block.rows; ++i) {

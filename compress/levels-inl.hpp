@@ -98,12 +98,6 @@ struct Integers {
 
 constexpr unsigned kLowerBits = 16;  // with the upper 8 as many as a float has
 
-/// In [0, 1).
-HWY_INLINE hn::Vec<F32> upper_uniforms(const std::uint8_t* upper) {
-  const F32 d;
-  return hn::Mul(hn::ConvertTo(d, hn::PromoteTo(I32(), hn::LoadU(U8(), upper))), hn::Set(d, 0x1p-8F));
-}
-
 /// Stores the digits of a vector; which of its values the lower bits may still take down.
 template <bool kLift, class Levels>
 HWY_INLINE std::uint64_t round_vector(const float* from, hn::Vec<F32> uniform, const LevelRule& rule,
@@ -112,7 +106,7 @@ HWY_INLINE std::uint64_t round_vector(const float* from, hn::Vec<F32> uniform, c
   const auto values = in_steps<kLift>(from, rule);
   const Cell cell = levels.cell(values);
   const auto up = cell.goes_up(uniform);
-  const auto surely = cell.goes_up(hn::Add(uniform, hn::Set(d, 0x1p-8F)));
+  const auto surely = cell.goes_up(hn::Add(uniform, hn::Set(d, kUpperStep)));
   const auto level = hn::Add(cell.below, hn::IfThenElseZero(up, cell.gap));
   hn::StoreU(digits_of(nearest(levels.integer(level, values)), rule), U8(), digits);
   return mask_bits(d, hn::AndNot(surely, up));

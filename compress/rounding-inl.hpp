@@ -48,6 +48,16 @@ struct RoundingPiece {
   }
 };
 
+/// What the upper bits of a vector of values make of the numbers in [0, 1) that all bits make: these are less than
+/// kUpperStep above.
+constexpr float kUpperStep = 0x1p-8F;
+HWY_INLINE hn::Vec<hn::ScalableTag<float>> upper_uniforms(const std::uint8_t* upper) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::Rebind<std::uint8_t, decltype(d)> d8;
+  return hn::Mul(hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d8, upper))), hn::Set(d, kUpperStep));
+}
+
 /// Calls round(piece) for each word of values.
 template <class Round>
 HWY_INLINE void for_each_rounding(const RoundingSource& source, const Round& round) {

@@ -2,23 +2,15 @@
 #define HWY_TARGET_INCLUDE "compress/selector_kernels.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, which includes this file again for every instruction set.
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <bit>
 
+#include "compress/selector-inl.hpp"
 #include "compress/selector_kernels.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace gossamer::kernels::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Keys have no sign bit, so that signed comparison, which every instruction set has, serves them.
-using Keys = hn::ScalableTag<std::int32_t>;
-using Words = hn::ScalableTag<std::uint32_t>;
-using Floats = hn::ScalableTag<float>;
-using KeyMask = hn::Mask<Keys>;
 
 // 2 KiB ahead: the hardware prefetchers alone leave a fifth of one core's memory bandwidth unused. Prefetches beyond
 // the tensor's end do nothing.
@@ -83,16 +75,6 @@ BracketCount count_bracket(std::span<const float> values, std::uint32_t low, std
   return count;
 }
 
-HWY_INLINE std::size_t store_picked(const float* from, KeyMask chosen, std::uint32_t index, std::uint32_t* indices,
-                                    float* picked) {
-  // Compressed in a register and stored whole: compressing stores are several times slower.
-  // The iota is a constant; one that starts at `index` would be made in memory, lane by lane.
-  const auto positions = hn::Add(hn::Iota(Words(), 0), hn::Set(Words(), index));
-  hn::StoreU(hn::Compress(positions, hn::RebindMask(Words(), chosen)), Words(), indices);
-  hn::StoreU(hn::Compress(hn::LoadU(Floats(), from), hn::RebindMask(Floats(), chosen)), Floats(), picked);
-  return hn::CountTrue(Keys(), chosen);
-}
-
 std::size_t pick_above(std::span<const float> values, std::uint32_t above, std::uint32_t first_index,
                        std::uint32_t* indices, float* picked) {
   const Keys d;
@@ -103,8 +85,8 @@ std::size_t pick_above(std::span<const float> values, std::uint32_t above, std::
   for (; i + lanes <= values.size(); i += lanes) {
     const auto chosen = hn::Gt(load_keys(values.data() + i), bound);
     if (HWY_LIKELY(hn::AllFalse(d, chosen))) continue;
-    found += store_picked(values.data() + i, chosen, static_cast<std::uint32_t>(first_index + i), indices + found,
-                          picked + found);
+    found += store_picked(hn::LoadU(Floats(), values.data() + i), chosen, static_cast<std::uint32_t>(first_index + i),
+                          indices + found, picked + found);
   }
   for (; i < values.size(); ++i) {
     if (key_of(values[i]) <= above) continue;

@@ -14,6 +14,12 @@ inline constexpr std::uint32_t kMaxKey = 0x7fffffff;
 /// Whole vectors are stored: this many elements of memory must follow the last one that counts.
 inline constexpr std::size_t kStoreSlack = 64;
 
+/// Where picked entries go: room for as many as there are values, and kStoreSlack.
+struct PickedEntries {
+  std::uint32_t* indices = nullptr;
+  float* values = nullptr;
+};
+
 /// Where the keys of a tensor lie relative to two bounds.
 struct BracketCount {
   std::size_t at_least_low = 0;

@@ -1,5 +1,6 @@
 #include "compress/sparse_vector.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 

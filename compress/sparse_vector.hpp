@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -43,24 +42,6 @@ class SparseVector {
   std::vector<float> values_;
   std::size_t size_ = 0;
 };
-
-/// Appends (first_index + i, value) of each value of `block` for which keep(i, value) is true; keep may change the
-/// value. Every value is written and the place kept only if it is wanted: no branch to guess.
-template <class Keep>
-void append_kept(std::span<const float> block, std::size_t first_index, SparseVector& out, const Keep& keep) {
-  out.make_room(block.size() + 1);
-  std::uint32_t* indices = out.end_indices();
-  float* values = out.end_values();
-  std::size_t found = 0;
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    float value = block[i];
-    const bool kept = keep(i, value);
-    indices[found] = static_cast<std::uint32_t>(first_index + i);
-    values[found] = value;
-    found += static_cast<std::size_t>(kept);
-  }
-  out.added(found);
-}
 
 /// sum = a + b, values on common indices added. `sum` is neither a nor b.
 void add_sparse(const SparseVector& a, const SparseVector& b, SparseVector& sum);

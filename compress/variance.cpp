@@ -2,12 +2,13 @@
 
 #include "compress/entries.hpp"
 #include "compress/sparse_codec.hpp"
+#include "compress/variance_kernels.hpp"
 
 namespace gossamer {
 namespace {
 
 constexpr double kTypicalShare = 0.01;  // only the data knows it
-constexpr std::size_t kBlock = 1024;
+constexpr std::size_t kBlock = 4096;
 
 struct VarianceRule {
   double alpha = 1;
@@ -31,17 +32,14 @@ class VarianceSelection final : public Selection {
   void survey(Chunk values, const StepContext& context) override {
     const auto scale = static_cast<double>(context.input_scale);
     const double weight = rule_.alpha * scale * scale;
-    const float* value = values.floats().data();
-    for (std::size_t i = 0; i < values.count; ++i) {
-      const auto r = static_cast<double>(value[i]);
-      moments_[i] = r * r > weight * static_cast<double>(moments_[i]) ? -0.0F : rule_.zeta * std::fabs(moments_[i]);
-    }
+    kernels::mark_outgrown(values.floats(), weight, rule_.zeta, moments_);
   }
   void pick(Chunk run, SparseVector& out) override {
     for (std::size_t at = 0; at < run.count; at += kBlock) {
-      const float* moments = moments_.data() + run.offset + at;
-      append_kept(run.floats().subspan(at, std::min(kBlock, run.count - at)), at, out,
-                  [&](std::size_t i, float&) { return std::signbit(moments[i]); });
+      const std::span<const float> block = run.floats().subspan(at, std::min(kBlock, run.count - at));
+      out.make_room(block.size() + kernels::kStoreSlack);
+      out.added(kernels::pick_marked(block, moments_.data() + run.offset + at, static_cast<std::uint32_t>(at),
+                                     {out.end_indices(), out.end_values()}));
     }
   }
   void reset() override { std::fill(moments_.begin(), moments_.end(), 0.0F); }
@@ -76,10 +74,7 @@ class Variance final : public SparseUnion, public Conditioner, public TakesSecon
   }
   /// Without second moments, the rank's gradient counts as one sample.
   void condition(Chunk gradient, const StepContext&) override {
-    if (!given_) {
-      const float* value = gradient.floats().data();
-      for (std::size_t i = 0; i < gradient.count; ++i) moments_[i] = bounded_sum(moments_[i], value[i] * value[i]);
-    }
+    if (!given_) kernels::add_squares(gradient.floats(), moments_);
     given_ = false;
   }
 

@@ -6,7 +6,9 @@
 #include <numeric>
 #include <vector>
 
+#include "compress/variance_kernels.hpp"
 #include "tests/codec_cases.hpp"
+#include "tests/every_target.hpp"
 #include "tests/library_cases.hpp"
 
 /// Methods that remember more than a residual: variance and sgc, against their definitions in float64.
@@ -166,6 +168,40 @@ TEST_CASE("goss_tensor_second_moments decides what is sent, and is refused where
     fails(goss_tensor_second_moments(tensor.get(), nullptr), GOSS_ERR_ARGUMENT, {"moments", "NULL"}, "no moments");
     const TensorHandle other = make_tensor(comm.get(), "v", {kCount}, "topk:ratio=0.01");
     fails(goss_tensor_second_moments(other.get(), moments.data()), GOSS_ERR_UNSUPPORTED, {"topk"}, "another codec");
+  });
+}
+
+TEST_CASE("variance kernels: squares, marks and what is marked equal their definitions") {
+  on_every_target([] {
+    for (const std::string_view pattern : kPatterns) {
+      for (const std::size_t count : {0, 1, 17, 1009}) {
+        INFO("input '", std::string(pattern), "' of ", count, " values, seeds 54 and 55");
+        const std::vector<float> values = make_input(pattern, count, 54);
+        const std::vector<float> others = make_input(pattern, count, 55);
+        std::vector<float> moments(count);
+        kernels::add_squares(others, moments);
+        const std::vector<float> first = moments;
+        kernels::mark_outgrown(values, 1.5, 0.9F, moments);
+        std::vector<std::uint32_t> indices(count + kernels::kStoreSlack);
+        std::vector<float> picked(indices.size());
+        const std::size_t found = kernels::pick_marked(values, moments.data(), 3, {indices.data(), picked.data()});
+        std::size_t wrong = 0;
+        std::size_t marked = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+          const double square = std::pow(static_cast<double>(others[i]), 2);
+          const double bounded = std::min(square, static_cast<double>(std::numeric_limits<float>::max()));
+          wrong += std::abs(static_cast<double>(first[i]) - bounded) <= bounded * 0x1p-24 + 0x1p-150 ? 0 : 1;
+          const bool outgrown = std::pow(static_cast<double>(values[i]), 2) > 1.5 * static_cast<double>(first[i]);
+          const float expected = outgrown ? -0.0F : 0.9F * first[i];
+          wrong += std::signbit(moments[i]) == outgrown && moments[i] == expected ? 0 : 1;
+          if (!outgrown) continue;
+          wrong += marked < found && indices[marked] == 3 + i && picked[marked] == values[i] ? 0 : 1;
+          ++marked;
+        }
+        CHECK(wrong == 0);
+        CHECK(found == marked);
+      }
+    }
   });
 }
 

@@ -1,10 +1,16 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
+#include <numeric>
 #include <vector>
 
+#include "compress/proportional.hpp"
 #include "compress/sparse_payload.hpp"
 #include "tests/codec_cases.hpp"
+#include "tests/every_target.hpp"
 
 /// Values kept with probability p = min(1, |x| / t), enlarged by 1/p: unbiased, with the variance and the number of
 /// entries that theory gives.
@@ -103,6 +109,40 @@ TEST_CASE("wangni refuses options out of range") {
     CHECK_THROWS_AS(make_codec(spec, Shape{DType::float32, {100}}), Error);
   }
   CHECK_FALSE(make_codec("wangni", Shape{DType::float32, {100}}).error_feedback);
+}
+
+TEST_CASE("proportional kernels: what goes, and sums below a bound, equal the scalar twins") {
+  on_every_target([] {
+    for (const std::string_view pattern : kPatterns) {
+      for (const std::size_t count : {0, 1, 63, 64, 5003}) {
+        const std::vector<float> values = make_input(pattern, count, 44);
+        for (const float bound : {0.0F, 1e-3F, 1.0F, 30.0F, std::numeric_limits<float>::infinity()}) {
+          INFO("input '", std::string(pattern), "' of ", count, " values, bound ", bound, ", seed 44");
+          const RandomStream own{45, 1, 1};
+          std::vector<std::uint32_t> indices;
+          std::vector<float> kept;
+          std::array<double, 8> sums{};
+          std::size_t reaching = 0;
+          for (std::size_t i = 0; i < count; ++i) {
+            const float size = std::abs(values[i]);
+            sums[i < count / 8 * 8 ? i % 8 : 0] += size < bound ? static_cast<double>(size) : 0.0;
+            reaching += size >= bound ? 1 : 0;
+            if (!kernels::goes(size, bound, upper_bits(own, 7 + i) << 24 | lower_bits(own, 7 + i, 24))) continue;
+            indices.push_back(static_cast<std::uint32_t>(i));
+            kept.push_back(std::copysign(std::max(size, bound), values[i]));
+          }
+          SparseVector picked;
+          std::vector<float> copy = values;
+          append_proportional({reinterpret_cast<std::byte*>(copy.data()), count, 7}, bound, own, picked);
+          CHECK(std::ranges::equal(picked.indices(), indices));
+          CHECK(std::ranges::equal(picked.values(), kept));
+          const kernels::Split split = kernels::split_at(values, bound);
+          CHECK(split.sum == std::accumulate(sums.begin(), sums.end(), 0.0));
+          CHECK(split.reaching == reaching);
+        }
+      }
+    }
+  });
 }
 
 }  // namespace gossamer

@@ -70,7 +70,7 @@ void choose(Session& session, const Case& shapes, const PerfOptions& options) {
   double before = 0;
   for (int call = 1; call <= kCalls; ++call) {
     inputs.fill(session.rank(), 0, data);
-    tensors.all_reduce(data.data(), options.op);
+    tensors.call(data.data(), options.op);
     const double sent = bytes_sent(session, tensors);
     if (session.rank() == 0) std::printf("# reduce=auto, call %d: %.0f bytes\n", call, sent - before);
     before = sent;

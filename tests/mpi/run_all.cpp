@@ -57,7 +57,7 @@ void check_all(Team& team, Extent extent) {
     }
     const std::string everybody = "moshpit:1x" + std::to_string(team.size());
     with_communicator(team, config + everybody + " mixing=moshpit", [](const Setting& setting) {
-      check_mix(setting);
+      check_mix(setting, 100'003, 1);
       check_rounds(setting);
     });
     with_communicator(team, config + "ring mixing=powergossip:rank=4,iterations=2", check_rounds);

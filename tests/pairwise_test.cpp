@@ -198,6 +198,22 @@ TEST_CASE("pairwise: a question, and two that cross each other, are one exchange
   }
 }
 
+TEST_CASE("pairwise: of two ranks that always ask at the same time, both always get an exchange") {
+  ThreadGroup group(2);
+  run_ranks(2, [&](int rank) {
+    const CommHandle comm = make_comm(group, rank, "transport=inproc mixing=pairwise");
+    const TensorHandle tensor = make_tensor(comm.get(), "w", {64}, "identity");
+    std::vector<float> model(64, static_cast<float>(rank));
+    const Deadline deadline = Deadline::in(20);
+    for (int round = 0; round < 300; ++round) {
+      group.barrier();
+      push(tensor.get(), model);
+      while (pull(tensor.get(), model) == 0) expect(!deadline.expired(), "no exchange in round ", round);
+    }
+    group.barrier();
+  });
+}
+
 TEST_CASE("pairwise: a reset begins anew, with the model of the next call") {
   ThreadGroup group(2);
   run_ranks(2, [&](int rank) {

@@ -90,7 +90,8 @@ std::unique_ptr<Communicator> Communicator::create(Bootstrap& bootstrap, std::st
     config = Config::parse(config_text);
     find_transport(Spec::parse(config.transport).name);
     static_cast<void>(make_codec(config.codec, Shape{DType::float32, {64, 64}}));
-    find_mixing(config.mixing);
+    const MixingEntry& mixing = find_mixing(config.mixing);
+    if (config.survives) expect_survival(mixing);
     make_outer(config.outer, 0, 1);
   });
   std::unique_ptr<Communicator> comm(new Communicator(bootstrap, config));
@@ -145,8 +146,12 @@ void Communicator::open(Bootstrap& bootstrap) {
   };
   std::vector<std::byte> address;
   const std::vector<Addresses> all = round<Addresses>(bootstrap, [&](Addresses& mine) {
-    const EndpointContext context{rank_, size_, std::any_of(neighbours.begin(), neighbours.end(), near),
-                                  !std::all_of(neighbours.begin(), neighbours.end(), near), config_.interface};
+    const EndpointContext context{rank_,
+                                  size_,
+                                  std::any_of(neighbours.begin(), neighbours.end(), near),
+                                  !std::all_of(neighbours.begin(), neighbours.end(), near),
+                                  config_.interface,
+                                  config_.survives};
     endpoint_ = entry.open(Options("transport " + spec.name, spec, entry.keys), context);
     address = endpoint_->address();
     mine.endpoint_bytes = static_cast<std::uint32_t>(address.size());
@@ -177,9 +182,10 @@ void Communicator::open(Bootstrap& bootstrap) {
                          near(neighbour));
     }
   });
-  engine_ = std::make_unique<Engine>(*endpoint_, lifelines_.get(),
-                                     Engine::Options{rank_, config_.timeout_seconds, config_.progress_thread,
-                                                     std::any_of(neighbours.begin(), neighbours.end(), near)});
+  engine_ = std::make_unique<Engine>(
+      *endpoint_, lifelines_.get(),
+      Engine::Options{rank_, config_.timeout_seconds, config_.progress_thread,
+                      std::any_of(neighbours.begin(), neighbours.end(), near), config_.survives});
   log_.debug("connected to ", neighbours.size(), " neighbours by ", config_.transport);
 }
 

@@ -21,6 +21,7 @@ struct Config {
   std::uint64_t every_from = 0;
   std::string transport;
   double timeout_seconds = 30;
+  bool survives = false;  ///< gossip goes on without ranks that die
   std::uint64_t seed = 0;
   bool progress_thread = true;
   bool nonfinite_is_error = true;

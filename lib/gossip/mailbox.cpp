@@ -49,18 +49,21 @@ Task Mailbox::push(Call& call, Mailbox& self, Bytes model) {
   const Neighbourhood around = self.topology_.at(self.rank_, self.account_.pushes++);
   const double whole = self.account_.weight;
   for (const Edge& edge : around.out) {
+    if (call.engine.dead(edge.rank)) continue;
     Letter& letter = *std::ranges::find(self.outbox_, edge.rank, &Letter::rank);
     const double share = edge.weight * whole;
     if (letter.flight.under_way() || letter.credit.under_way() || !(share > kLeastShare)) continue;
     // Of the message before: they say so if it failed.
-    co_await letter.flight.done(call);
-    co_await letter.credit.done(call);
+    const std::optional<std::size_t> sent = co_await letter.flight.outcome(call);
+    const std::optional<std::size_t> taken = co_await letter.credit.outcome(call);
+    if (!sent || !taken) continue;
     std::memcpy(letter.bytes.bytes().data(), &share, sizeof share);
     std::ranges::copy(model, letter.bytes.bytes().begin() + sizeof share);
     letter.flight.send(edge.rank, self.tags_.letters.from_rank(Phase::push, self.rank_), letter.bytes.bytes(),
                        call.traffic);
     letter.credit.receive(edge.rank, self.tags_.credits.from_rank(Phase::push, edge.rank), {}, call.traffic);
     self.account_.weight -= share;
+    self.ledger_.gave(edge.rank, share);
   }
 }
 
@@ -70,11 +73,14 @@ Task Mailbox::pull(Call& call, Mailbox& self, MutableBytes model, int& messages)
     const int before = messages;
     for (Letter& letter : self.inbox_) {
       if (letter.flight.under_way()) continue;
-      const std::size_t bytes = co_await letter.flight.done(call);
-      call.traffic.received += bytes;
-      self.fold(letter, bytes, model);
-      co_await letter.credit.done(call);
-      letter.credit.send(letter.rank, self.tags_.credits.from_rank(Phase::push, self.rank_), {}, call.traffic);
+      const std::optional<std::size_t> bytes = co_await letter.flight.outcome(call);
+      if (!bytes) continue;
+      call.traffic.received += *bytes;
+      self.fold(letter, *bytes, model);
+      const std::optional<std::size_t> credited = co_await letter.credit.outcome(call);
+      if (credited && !call.engine.dead(letter.rank)) {
+        letter.credit.send(letter.rank, self.tags_.credits.from_rank(Phase::push, self.rank_), {}, call.traffic);
+      }
       self.receive(call, letter);
       ++messages;
     }
@@ -94,6 +100,7 @@ void Mailbox::fold(const Letter& letter, std::size_t bytes, MutableBytes model) 
   kernels::rescale(dtype_, model, account_.weight / sum);
   kernels::add_scaled(dtype_, model, Bytes(letter.bytes.bytes()).subspan(sizeof share), share / sum);
   account_.weight = sum;
+  ledger_.got(letter.rank, share);
 }
 
 Task Mailbox::close(Call&, Mailbox& self) {

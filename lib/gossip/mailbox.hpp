@@ -5,6 +5,7 @@
 #include "lib/base/dtype.hpp"
 #include "lib/buffer.hpp"
 #include "lib/call.hpp"
+#include "lib/gossip/weight_ledger.hpp"
 #include "topology/topology.hpp"
 
 namespace gossamer {
@@ -14,7 +15,8 @@ namespace gossamer {
 /// A rank has a weight w, at first 1. A push gives every out-neighbour j the share a_ji of the mass: the model and the
 /// weight a_ji·w, which this rank then lacks. A pull makes the model the mean, by weight, of itself and of what has
 /// arrived. Weights and what is in flight always sum to n. A neighbour answers a message, when it has taken it, with an
-/// empty one. Until then it gets nothing: its share stays here, so that nothing waits, piles up, or is lost.
+/// empty one. Until then it gets nothing: its share stays here, so that nothing waits, piles up, or is lost. Nor does a
+/// neighbour that has died get anything; a message that was under way to it then is lost with it.
 ///
 /// Its functions run on the driving thread, as messages must, and suspend only to find out what became of a neighbour
 /// whose connection is lost.
@@ -41,7 +43,12 @@ class Mailbox {
     std::uint64_t pushes = 0;
   };
   [[nodiscard]] const Account& account() const noexcept { return account_; }
-  void restore(const Account& account) noexcept { account_ = account; }
+  void restore(const Account& account) noexcept {
+    account_ = account;
+    ledger_ = {};
+  }
+  /// What of the weight went to that rank and has not come back, since the account was opened or restored.
+  [[nodiscard]] double given_to(int rank) const noexcept { return ledger_.given_to(rank); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
  private:
@@ -66,6 +73,7 @@ class Mailbox {
   std::deque<Letter> inbox_;
   std::deque<Letter> outbox_;
   Account account_;
+  WeightLedger ledger_;
 };
 
 }  // namespace gossamer

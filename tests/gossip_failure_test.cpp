@@ -108,15 +108,17 @@ class Drama {
       std::set<int> known(report.dead, report.dead + report.buried);
       return std::ranges::includes(known, should_know(rank));
     };
-    for (std::uint64_t calls = scene_.calls; !std::ranges::all_of(survivors_, knows) || !all_have_heard_enough();) {
+    std::uint64_t calls = scene_.calls;
+    const bool spread = wait_until([&] {
       fleet_.board().allowed = calls += kFurther;
       REQUIRE_MESSAGE(all_survivors([&](const Report& report) { return report.calls >= calls; }), say());
-      REQUIRE_MESSAGE(calls < 100 * kFurther + scene_.calls, say());
-    }
+      return std::ranges::all_of(survivors_, knows) && all_have_heard_enough();
+    });
+    REQUIRE_MESSAGE(spread, say());
   }
   /// Nothing says how often ranks hear of each other that do not wait.
   [[nodiscard]] bool all_have_heard_enough() const {
-    constexpr std::uint64_t kEnough = 100;
+    constexpr std::uint64_t kEnough = 60;
     if (!scene_.mixing.empty()) return true;
     return std::ranges::all_of(survivors_, [&](int rank) {
       const bool alone = !cut_off_from(rank, topology_, [&](int other) { return victims_.contains(other); }).empty();
@@ -214,7 +216,9 @@ class Drama {
     for (int rank = 0; rank < kRanks; ++rank) {
       const Report& report = fleet_.report(rank);
       text += sentence("\nrank ", rank, victims_.contains(rank) ? " (killed)" : "", ": ", report.calls.load(),
-                       " calls, ", report.said);
+                       " calls, ", report.got.load(), " messages, ", report.buried.load(), " dead:");
+      for (int i = 0; i < report.buried; ++i) text += sentence(" ", report.dead[i]);
+      text += sentence("; ", report.said);
     }
     return text;
   }

@@ -48,6 +48,7 @@ class GossipWorker {
 
   goss_status call() {
     if (board_.plan.gossip == Gossip::mix) return goss_mix(tensor_, model_.data());
+    pause();  // for what nobody waits for
     const goss_status status = goss_push(tensor_, model_.data());
     return status == GOSS_OK ? pull() : status;
   }

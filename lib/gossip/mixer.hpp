@@ -52,8 +52,8 @@ class Mixer {
   /// to be applied: if not, the model must stay as it is, while what the ranks know of each other goes on.
   virtual void hear(std::span<const Note> notes, bool applied) = 0;
   /// An in-neighbour of the round has died: of those of its messages that take() has not had, none will come. For what
-  /// they were to say, this rank's own values take its place, with its weight. Before hear() if there is not even a
-  /// note: hear() then has one of weight 0. Only of methods that survive.
+  /// they were to say, this rank's own values take its place, so that weights sum to what they did. Before hear() if
+  /// there is not even a note: hear() then has one of weight 0. Only of methods that survive.
   virtual void lose(std::size_t /*neighbour*/) {}
   /// The `message`-th message of each in-neighbour; empty from one that refused, or is lost.
   virtual void take(std::size_t message, std::span<const Bytes> arrived) = 0;

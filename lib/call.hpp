@@ -30,14 +30,18 @@ class Stopwatch {
   Clock::time_point start_;
 };
 
+/// Whose part a call cannot do without.
+enum class Needs { everybody, neighbours };
+
 /// What the coroutines of one call share: the first argument of each. Reused call after call.
 class Call : public CoroutineHome, public Activity {
  public:
   Call(Engine& engine_of_call, std::string name) : engine(engine_of_call), name_(std::move(name)) {}
 
   /// Before each call.
-  void begin(std::string_view operation, Tag call_tag) noexcept {
+  void begin(std::string_view operation, Tag call_tag, Needs needs = Needs::everybody) noexcept {
     operation_ = operation;
+    needs_ = needs;
     tag = call_tag;
     traffic = {};
     time = {};
@@ -51,6 +55,7 @@ class Call : public CoroutineHome, public Activity {
   [[nodiscard]] std::string describe() const override {
     return sentence(operation_, " of '", name_, "', ", phase_, " step ", step_ + 1, " of ", steps_);
   }
+  [[nodiscard]] bool needs_everybody() const noexcept override { return needs_ == Needs::everybody; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
   Engine& engine;
@@ -61,6 +66,7 @@ class Call : public CoroutineHome, public Activity {
  private:
   std::string name_;
   std::string_view operation_ = "call";
+  Needs needs_ = Needs::everybody;
   std::string_view phase_ = "start";
   std::size_t step_ = 0;
   std::size_t steps_ = 1;

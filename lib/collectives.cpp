@@ -76,6 +76,7 @@ std::size_t own_record(const std::vector<Leg>& legs) noexcept {
 }
 
 Task gather_records(Call& call, const std::vector<Leg>& legs, Phase phase, Records records) {
+  call.engine.expect_everybody(call);  // before anything is sent that nobody would take
   std::size_t first = own_record(legs);
   for (auto leg = legs.rbegin(); leg != legs.rend(); ++leg) {
     first -= leg->digit * leg->weight;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lib/gossip/living.hpp"
+
 namespace gossamer {
 
 Communicator::~Communicator() {
@@ -17,6 +19,16 @@ Communicator::~Communicator() {
   engine_.reset();
   endpoint_.reset();
 }
+
+namespace {
+
+std::string list_of(const std::vector<int>& ranks) {
+  std::string text;
+  for (const int rank : ranks) text += sentence(" ", rank);
+  return text;
+}
+
+}  // namespace
 
 std::string Communicator::describe() const {
   std::string text = sentence("gossamer ", goss_version(), ", rank ", rank_, " of ", size_, "\n",
@@ -36,6 +48,10 @@ std::string Communicator::describe() const {
     text += sentence(" ", neighbour, near ? " (same host)" : " (other host)");
   }
   text += "\n" + endpoint_->describe() + "\n";
+  for (const Casualty& casualty : engine_->deaths()) text += "dead: " + casualty.sentence + "\n";
+  if (const std::vector<int> ranks = cut_off(); !ranks.empty()) {
+    text += sentence("cut off by deaths, no longer mixed with:", list_of(ranks), "\n");
+  }
   std::lock_guard lock(mutex_);
   for (const auto& slot : tensors_) {
     if (slot->destroyed) continue;
@@ -48,9 +64,32 @@ std::string Communicator::describe() const {
 }
 
 std::vector<int> Communicator::failed_ranks() const {
+  std::vector<int> ranks;
+  for (const Casualty& casualty : engine_->deaths()) ranks.push_back(casualty.rank);
   const std::optional<Casualty> failure = engine_->failure();
-  if (!failure || failure->status != Status::peer || failure->rank < 0) return {};
-  return {failure->rank};
+  if (failure && failure->status == Status::peer && failure->rank >= 0) ranks.push_back(failure->rank);
+  return ranks;
+}
+
+std::vector<int> Communicator::cut_off() const {
+  const std::vector<Casualty> deaths = engine_->deaths();
+  if (deaths.empty()) return {};
+  return cut_off_from(rank_, *topology_,
+                      [&](int rank) { return std::ranges::find(deaths, rank, &Casualty::rank) != deaths.end(); });
+}
+
+/// Tells the log of deaths that end nothing: no call returns them.
+void Communicator::mourn() {
+  if (!engine_->bereaved()) return;
+  const std::vector<Casualty> deaths = engine_->deaths();
+  {
+    std::lock_guard lock(mutex_);
+    if (mourned_ == deaths.size()) return;
+    for (; mourned_ < deaths.size(); ++mourned_) log_.warn(deaths[mourned_].sentence, "; gossip goes on without it");
+  }
+  if (const std::vector<int> ranks = cut_off(); !ranks.empty()) {
+    log_.warn("deaths have cut this rank off from others, with which it no longer mixes:", list_of(ranks));
+  }
 }
 
 TensorTotals Communicator::totals() const {
@@ -105,6 +144,7 @@ bool Communicator::poll(TensorSlot& slot) {
 void Communicator::collect(TensorSlot& slot) {
   engine_->wait(slot.job);
   slot.job.task = Task();
+  mourn();
   if (trace_) slot.tensor->trace(*trace_, slot.operation, slot.started);
   const Status status = slot.job.status;
   const std::string sentence = status == Status::ok ? std::string() : slot.job.sentence;
@@ -215,7 +255,8 @@ void Communicator::agree_on_tensor(const std::string& name, const Shape& shape, 
 
 World Communicator::world() const noexcept {
   const GossipChoice gossip{config_.mixing, config_.outer, config_.every, config_.every_from, config_.staleness};
-  return {*engine_, *topology_, legs_, rank_, size_, config_.seed, config_.nonfinite_is_error, gossip};
+  return {*engine_, *topology_,      legs_, rank_, size_, config_.seed, config_.nonfinite_is_error,
+          gossip,   config_.survives};
 }
 
 /// Makes the tensor a member of its codec's model, and its own codec identity; null if it goes by itself.
@@ -266,8 +307,8 @@ void Communicator::destroy_tensor(TensorSlot& slot) {
   names_.erase(Tensor::id_of(slot.tensor->name()));
   past_.add(slot.tensor->totals());
   slot.destroyed = true;
-  // Messages to it may still arrive, after a failure or if it has a mailbox.
-  if (engine_->failure() || slot.tensor->has_mailbox()) return;
+  // Messages to it may still arrive, after a failure or a death, or if it has a mailbox.
+  if (engine_->failure() || engine_->bereaved() || slot.tensor->has_mailbox()) return;
   std::erase_if(tensors_, [&](const auto& owned) { return owned.get() == &slot; });
 }
 

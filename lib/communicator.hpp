@@ -82,6 +82,8 @@ class Communicator {
   [[nodiscard]] World world() const noexcept;
   ModelGroupMember* join_model(const std::string& name, const Shape& shape, CodecChoice& choice);
   void throw_failure() const;
+  void mourn();
+  [[nodiscard]] std::vector<int> cut_off() const;
   void check_name(const std::string& name) const;
   void agree_on_tensor(const std::string& name, const Shape& shape, const CodecChoice& choice,
                        const std::string& refusal);
@@ -99,12 +101,13 @@ class Communicator {
   std::unique_ptr<Lifelines> lifelines_;
   std::unique_ptr<Trace> trace_;
 
-  mutable std::mutex mutex_;                                   // guards the five below
+  mutable std::mutex mutex_;                                   // guards the six below
   std::map<std::uint32_t, std::string> names_;                 // by tensor id
   std::map<std::uint32_t, std::uint64_t> generations_;         // registrations so far, by tensor id
   std::map<std::string, std::unique_ptr<ModelGroup>> models_;  // by codec spec, under granularity=model
   std::vector<std::unique_ptr<TensorSlot>> tensors_;
-  TensorTotals past_;  // of tensors destroyed and of barriers
+  TensorTotals past_;        // of tensors destroyed and of barriers
+  std::size_t mourned_ = 0;  // deaths that the log has
   std::mutex barrier_mutex_;
   std::uint64_t barriers_ = 0;
 

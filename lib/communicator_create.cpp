@@ -27,7 +27,8 @@ std::unique_ptr<Communicator> Communicator::create(Bootstrap& bootstrap, std::st
     config = Config::parse(config_text);
     find_transport(Spec::parse(config.transport).name);
     static_cast<void>(make_codec(config.codec, Shape{DType::float32, {64, 64}}));
-    find_mixing(config.mixing);
+    const MixingEntry& mixing = find_mixing(config.mixing);
+    if (config.survives) expect_survival(mixing);
     make_outer(config.outer, 0, 1);
   });
   std::unique_ptr<Communicator> comm(new Communicator(bootstrap, config));
@@ -92,8 +93,12 @@ void Communicator::open(Bootstrap& bootstrap) {
   };
   std::vector<std::byte> address;
   const std::vector<LifelineAddress> all = round<LifelineAddress>(bootstrap, [&](LifelineAddress& mine) {
-    const EndpointContext context{rank_, size_, std::any_of(neighbours.begin(), neighbours.end(), near),
-                                  !std::all_of(neighbours.begin(), neighbours.end(), near), config_.interface};
+    const EndpointContext context{rank_,
+                                  size_,
+                                  std::any_of(neighbours.begin(), neighbours.end(), near),
+                                  !std::all_of(neighbours.begin(), neighbours.end(), near),
+                                  config_.interface,
+                                  config_.survives};
     endpoint_ = entry.open(Options("transport " + spec.name, spec, entry.keys), context);
     address = endpoint_->address();
     if (entry.same_process) return;
@@ -118,9 +123,10 @@ void Communicator::open(Bootstrap& bootstrap) {
       endpoint_->connect(neighbour, addresses[static_cast<std::size_t>(neighbour)], near(neighbour));
     }
   });
-  engine_ = std::make_unique<Engine>(*endpoint_, lifelines_.get(),
-                                     Engine::Options{rank_, config_.timeout_seconds, config_.progress_thread,
-                                                     std::any_of(neighbours.begin(), neighbours.end(), near)});
+  engine_ = std::make_unique<Engine>(
+      *endpoint_, lifelines_.get(),
+      Engine::Options{rank_, config_.timeout_seconds, config_.progress_thread,
+                      std::any_of(neighbours.begin(), neighbours.end(), near), config_.survives});
   log_.debug("connected to ", neighbours.size(), " neighbours by ", config_.transport);
 }
 

@@ -21,6 +21,9 @@ constexpr std::array kKeys = {
     Key{"outer", "none", "optimiser whose steps are exchanges: none, slowmo, bmuf, nesterov, e.g. slowmo:beta=0.5"},
     Key{"transport", "ucx", "ucx for processes, inproc for ranks that are threads of one process"},
     Key{"timeout", "30", "seconds without an answer from a peer after which a call fails"},
+    Key{"on_failure", "fail",
+        "fail: a rank's death ends the communicator; continue: goss_mix, goss_push and goss_pull go on among the "
+        "others"},
     Key{"seed", "0", "of stochastic rounding, random indices, warm starts and random graphs; an integer from 0"},
     Key{"progress", "thread", "thread: calls advance by themselves; polling: only inside goss_ calls"},
     Key{"nonfinite", "error",
@@ -86,6 +89,7 @@ Config Config::parse(std::string_view text) {
   config.outer = options.text("outer");
   config.transport = options.text("transport");
   config.timeout_seconds = options.real_above("timeout", 0, 1e6);
+  config.survives = options.choice("on_failure", {"fail", "continue"}) == 1;
   config.seed = static_cast<std::uint64_t>(options.integer("seed", 0, INT64_MAX));
   config.progress_thread = options.choice("progress", {"thread", "polling"}) == 0;
   config.nonfinite_is_error = options.choice("nonfinite", {"error", "pass"}) == 0;
@@ -100,7 +104,8 @@ Config Config::parse(std::string_view text) {
 std::string Config::common() const {
   return sentence("topology=", topology, " weights=", weights, " mixing=", mixing, " every=", every,
                   " every_from=", every_from, " staleness=", staleness ? std::to_string(*staleness) : "none",
-                  " outer=", outer, " codec=", codec, " transport=", transport, " seed=", seed,
+                  " outer=", outer, " codec=", codec, " transport=", transport,
+                  " on_failure=", survives ? "continue" : "fail", " seed=", seed,
                   " nonfinite=", nonfinite_is_error ? "error" : "pass", " min_compress=", min_compress,
                   " granularity=", whole_model ? "model" : "tensor");
 }

@@ -23,6 +23,7 @@ struct Config {
   std::optional<std::uint64_t> staleness;  ///< none: goss_pull does not wait
   std::string transport;
   double timeout_seconds = 30;
+  bool survives = false;  ///< gossip goes on without ranks that die
   std::uint64_t seed = 0;
   bool progress_thread = true;
   bool nonfinite_is_error = true;

@@ -79,8 +79,10 @@ Task Engine::run(CoroutineHome&, Engine& engine, Job& job, Task body) {
     job.status = Status::internal;
     job.sentence = error.what();
   }
-  // The other ranks are in the middle of this call. Only a numeric refusal is one that all ranks reach by themselves.
-  if (job.status != Status::ok && job.status != Status::numeric) {
+  // The other ranks are in the middle of this call. Only a numeric refusal is one that all ranks reach by themselves,
+  // and a death that does not end the communicator.
+  const bool all_know = job.status == Status::numeric || (job.status == Status::peer && engine.options_.survives);
+  if (job.status != Status::ok && !all_know) {
     engine.fail_all({engine.rank(), job.status, sentence("rank ", engine.rank(), ": ", job.sentence)});
   }
   job.next = engine.finished_;
@@ -207,7 +209,7 @@ void Engine::look_around(Clock::time_point now) {
   if (now - last_driven_ > kUndrivenGap) patience_from_ = now;
   last_driven_ = now;
   if (lifelines_ != nullptr) {
-    if (const std::optional<Casualty> casualty = lifelines_->poll()) fail_all(*casualty);
+    while (const std::optional<Casualty> casualty = lifelines_->poll()) hear_of(*casualty);
   }
   settle_doubts(now);
   check_deadlines(now);

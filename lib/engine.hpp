@@ -38,6 +38,8 @@ struct Traffic {
 class Activity {
  public:
   [[nodiscard]] virtual std::string describe() const = 0;
+  /// Otherwise it goes on without a rank that dies, if the communicator does.
+  [[nodiscard]] virtual bool needs_everybody() const noexcept = 0;
 
  protected:
   ~Activity() = default;
@@ -54,8 +56,15 @@ class Wait {
   /// Bytes transferred. Throws the transfer's or the communicator's failure, saying during what.
   std::size_t await_resume();
 
+ protected:
+  /// The same, but nothing if the peer has died and the activity goes on without it.
+  std::optional<std::size_t> conclude();
+
  private:
   friend class Engine;
+  void leave_queue() noexcept;
+  [[nodiscard]] Casualty failed_transfer() const;
+
   Engine& engine_;
   Transfer& transfer_;
   const Activity& activity_;
@@ -65,6 +74,13 @@ class Wait {
   Wait* next_ = nullptr;
   Wait* next_ready_ = nullptr;
   bool queued_ = false;
+};
+
+/// A Wait that the peer's death ends without a failure: `co_await` is the bytes transferred, or nothing.
+class Outcome : public Wait {
+ public:
+  using Wait::Wait;
+  std::optional<std::size_t> await_resume() { return conclude(); }
 };
 
 /// One send or receive at a time. Stays where it is. Ends on the driving thread, or with nothing under way.
@@ -79,6 +95,8 @@ class Flight {
   void receive(int peer, std::uint64_t tag, MutableBytes buffer, Traffic& traffic);
   /// `co_await flight.done(activity)` is the bytes received.
   [[nodiscard]] Wait done(const Activity& activity) noexcept { return Wait(engine_, transfer_, activity); }
+  /// The same for those who can do without the peer.
+  [[nodiscard]] Outcome outcome(const Activity& activity) noexcept { return {engine_, transfer_, activity}; }
   /// If not, done() is known at once.
   [[nodiscard]] bool under_way() const noexcept { return transfer_.state == Transfer::State::pending; }
   /// What became of it, and the bytes received, once it is no more.
@@ -123,6 +141,7 @@ class Engine {
     double timeout_seconds = 30;
     bool progress_thread = true;
     bool shares_host = true;  ///< some neighbour is on this host: its messages come within microseconds
+    bool survives = false;    ///< goes on without ranks that die (on_failure=continue)
   };
   /// `endpoint` and `lifelines` (may be null) outlive the engine.
   Engine(Endpoint& endpoint, Lifelines* lifelines, const Options& options);
@@ -153,7 +172,16 @@ class Engine {
   void fail_all(const Casualty& casualty);
   /// The failure, if any. Any thread.
   [[nodiscard]] std::optional<Casualty> failure() const;
+  /// The dead without which this communicator goes on, in the order in which this rank heard of them. Any thread.
+  [[nodiscard]] std::vector<Casualty> deaths() const;
+  /// There are some. Any thread.
+  [[nodiscard]] bool bereaved() const noexcept { return bereaved_.load(std::memory_order_acquire); }
+  /// Driving thread only.
+  [[nodiscard]] bool dead(int rank) const noexcept;
+  /// Throws `peer` if the activity needs everybody, and somebody has died. Driving thread only.
+  void expect_everybody(const Activity& activity) const;
   [[nodiscard]] int rank() const noexcept { return options_.rank; }
+  [[nodiscard]] bool survives() const noexcept { return options_.survives; }
   [[nodiscard]] double timeout_seconds() const noexcept { return options_.timeout_seconds; }
   [[nodiscard]] Endpoint& endpoint() noexcept { return endpoint_; }
 
@@ -165,6 +193,9 @@ class Engine {
   static Task run(CoroutineHome& home, Engine& engine, Job& job, Task body);
   static void on_transfer(Transfer& transfer) noexcept;
   [[nodiscard]] bool in_doubt(const Transfer& transfer) const noexcept;
+  [[nodiscard]] bool hopeless(const Wait& wait) const noexcept;
+  void hear_of(const Casualty& casualty);
+  void bury(const Casualty& casualty);
   void make_ready(Wait& wait) noexcept;
   bool turn();
   bool start_submitted();
@@ -201,12 +232,14 @@ class Engine {
   std::atomic<bool> stopping_{false};
   Job* submitted_ = nullptr;  // newest first
   std::optional<Casualty> failure_;
+  std::vector<Casualty> deaths_;  // written by the driving thread, which so may read it without the lock
 
   std::atomic<bool> any_submitted_{false};
   std::atomic<bool> callers_waiting_{false};
   std::atomic<bool> sleeping_{false};
   std::atomic<int> active_jobs_{0};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> bereaved_{false};
 
   // The driving thread's own.
   Wait* waiting_ = nullptr;

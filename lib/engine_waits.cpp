@@ -1,4 +1,5 @@
 // How coroutines wait for transfers, and what becomes of transfers that fail.
+#include <algorithm>
 #include <cmath>
 
 #include "lib/engine.hpp"
@@ -24,31 +25,42 @@ void Wait::await_suspend(std::coroutine_handle<> waiter) noexcept {
   next_ = engine_.waiting_;
   if (next_ != nullptr) next_->previous_ = this;
   engine_.waiting_ = this;
-  if (engine_.failed_.load(std::memory_order_relaxed)) engine_.make_ready(*this);
+  if (engine_.failed_.load(std::memory_order_relaxed) || engine_.hopeless(*this)) engine_.make_ready(*this);
 }
 
-std::size_t Wait::await_resume() {
-  if (waiter_) {
-    transfer_.context = nullptr;
-    if (previous_ != nullptr) previous_->next_ = next_;
-    if (next_ != nullptr) next_->previous_ = previous_;
-    if (engine_.waiting_ == this) engine_.waiting_ = next_;
-  }
+void Wait::leave_queue() noexcept {
+  if (!waiter_) return;
+  transfer_.context = nullptr;
+  if (previous_ != nullptr) previous_->next_ = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+  if (engine_.waiting_ == this) engine_.waiting_ = next_;
+}
+
+Casualty Wait::failed_transfer() const {
+  return {transfer_.peer, transfer_.status,
+          sentence("rank ", transfer_.peer,
+                   transfer_.status == Status::peer      ? ": connection lost"
+                   : transfer_.status == Status::corrupt ? " sent a message longer than its payload can be"
+                                                         : ": transfer failed")};
+}
+
+std::optional<std::size_t> Wait::conclude() {
+  leave_queue();
+  const bool ended = transfer_.state != Transfer::State::pending;
+  if (ended && transfer_.status != Status::ok) engine_.hear_of(failed_transfer());
   if (engine_.failed_.load(std::memory_order_relaxed)) {
     const Casualty casualty = *engine_.failure();
     fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
   }
-  if (transfer_.status != Status::ok) {
-    const Casualty casualty{
-        transfer_.peer, transfer_.status,
-        sentence("rank ", transfer_.peer,
-                 transfer_.status == Status::peer      ? ": connection lost"
-                 : transfer_.status == Status::corrupt ? " sent a message longer than its payload can be"
-                                                       : ": transfer failed")};
-    engine_.fail_all(casualty);
-    fail(casualty.status, casualty.sentence, "; this rank was in ", activity_.describe());
-  }
-  return transfer_.bytes;
+  engine_.expect_everybody(activity_);
+  if (ended && transfer_.status == Status::ok) return transfer_.bytes;
+  return std::nullopt;
+}
+
+std::size_t Wait::await_resume() {
+  const std::optional<std::size_t> bytes = conclude();
+  if (!bytes) fail(Status::peer, "rank ", transfer_.peer, " died; this rank was in ", activity_.describe());
+  return *bytes;
 }
 
 void Engine::make_ready(Wait& wait) noexcept {
@@ -71,7 +83,51 @@ void Engine::on_transfer(Transfer& transfer) noexcept {
 /// connections too. The lifelines know, so they are asked first.
 bool Engine::in_doubt(const Transfer& transfer) const noexcept {
   return transfer.state == Transfer::State::done && transfer.status == Status::peer && lifelines_ != nullptr &&
-         !failed_.load(std::memory_order_relaxed);
+         !failed_.load(std::memory_order_relaxed) && !dead(transfer.peer);
+}
+
+/// Nothing more will come of it: who is waited for has died, or the call cannot do without the dead.
+bool Engine::hopeless(const Wait& wait) const noexcept {
+  return !deaths_.empty() && (wait.activity_.needs_everybody() || dead(wait.transfer_.peer));
+}
+
+bool Engine::dead(int rank) const noexcept {
+  return std::ranges::find(deaths_, rank, &Casualty::rank) != deaths_.end();
+}
+
+std::vector<Casualty> Engine::deaths() const {
+  std::lock_guard lock(mutex_);
+  return deaths_;
+}
+
+void Engine::expect_everybody(const Activity& activity) const {
+  if (deaths_.empty() || !activity.needs_everybody()) return;
+  fail(Status::peer, deaths_.front().sentence, "; this rank was in ", activity.describe(), ", which needs all ranks");
+}
+
+/// A communicator survives deaths of others only: not its own, of which a rank hears that was cut off from its
+/// neighbours, and not a rank that is stopped, which may come back.
+void Engine::hear_of(const Casualty& casualty) {
+  if (failed_.load(std::memory_order_relaxed)) return;  // the others end, too, which is no death
+  const bool somebody_else = casualty.rank >= 0 && casualty.rank != options_.rank;
+  if (options_.survives && casualty.status == Status::peer && somebody_else) {
+    bury(casualty);
+  } else {
+    fail_all(casualty);
+  }
+}
+
+void Engine::bury(const Casualty& casualty) {
+  if (dead(casualty.rank)) return;
+  {
+    std::lock_guard lock(mutex_);
+    deaths_.push_back(casualty);
+  }
+  bereaved_.store(true, std::memory_order_release);
+  if (lifelines_ != nullptr) lifelines_->announce(casualty);
+  for (Wait* wait = waiting_; wait != nullptr; wait = wait->next_) {
+    if (hopeless(*wait)) make_ready(*wait);
+  }
 }
 
 void Engine::settle_doubts(Clock::time_point now) {

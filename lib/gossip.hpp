@@ -61,7 +61,7 @@ struct Tensor::Gossip {
   Gossip(const World& world, const std::string& name, const Shape& shape, const std::string& codec)
       : entry(find_mixing(world.gossip.mixing)),
         method(method_of(world)),
-        mixer(make_mixer(world.gossip.mixing, {shape, codec, world.topology, world.rank})),
+        mixer(make_mixer(world.gossip.mixing, {shape, codec, world.topology, world.rank, world.survives})),
         negotiator(dynamic_cast<Negotiator*>(mixer.get())),
         inspector(dynamic_cast<const Inspector*>(mixer.get())),
         outer(make_outer(world.gossip.outer, shape.count(), world.size)),
@@ -84,11 +84,16 @@ struct Tensor::Gossip {
     return bytes;
   }
 
-  /// Of the method, the graph and the outer optimiser: what one remembers is of no use to another.
+  /// This rank's neighbours in a round. Notes who of them is dead.
+  [[nodiscard]] Neighbourhood living(const World& world, std::uint64_t round);
+
+  /// Of the method, the graph and the outer optimiser: what one remembers is of no use to another. Nor is it if only
+  /// one of them survives deaths.
   static std::uint32_t method_of(const World& world) noexcept {
     const std::uint64_t parts[] = {fnv1a(world.gossip.mixing.data(), world.gossip.mixing.size()),
                                    fnv1a(world.gossip.outer.data(), world.gossip.outer.size()),
-                                   world.topology.fingerprint(), static_cast<std::uint64_t>(world.size)};
+                                   world.topology.fingerprint(), static_cast<std::uint64_t>(world.size),
+                                   world.survives ? 1U : 0U};
     return static_cast<std::uint32_t>(fnv1a(reinterpret_cast<const char*>(parts), sizeof parts));
   }
 
@@ -102,6 +107,7 @@ struct Tensor::Gossip {
   std::optional<GroupReductions> groups;  // for a method that works in groups
   std::vector<float> staged;              // float32 copy of a tensor of another type
   std::vector<float> proposals;
+  std::map<int, std::uint64_t> missing_since;  // dead neighbours, and the first round that began without them
 };
 
 }  // namespace gossamer

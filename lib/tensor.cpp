@@ -88,10 +88,10 @@ std::uint32_t Tensor::id_of(std::string_view name) noexcept {
   return static_cast<std::uint32_t>(hash ^ (hash >> 32));
 }
 
-StepContext Tensor::context(float input_scale) const noexcept {
+StepContext Tensor::context(std::uint64_t number, float input_scale) const noexcept {
   const std::uint64_t seed =
       fnv1a(reinterpret_cast<const char*>(&world_.seed), sizeof world_.seed, fnv1a(name().data(), name().size()));
-  const auto call = static_cast<std::uint32_t>(calls_);
+  const auto call = static_cast<std::uint32_t>(number);
   return {{seed, call, 0}, {seed, call, static_cast<std::uint32_t>(world_.rank) + 1}, world_.size, input_scale};
 }
 
@@ -121,7 +121,7 @@ void Tensor::prepare_mailbox() {
       fail(Status::unsupported, "staleness=", *world_.gossip.staleness, " is of push-sum; mixing=", entry.name,
            " has no need of it: nobody is asked for more than one exchange at a time");
     }
-    const RandomStream draws{context(1).own.seed, 0, static_cast<std::uint32_t>(world_.rank) + 1};
+    const RandomStream draws{context(0, 1).own.seed, 0, static_cast<std::uint32_t>(world_.rank) + 1};
     mailbox_ = std::make_unique<Pairwise>(world_.engine, world_.topology, Pairwise::Rules{there, back, draws}, shape_);
   } else {
     expect_mailbox(entry, world_);
@@ -132,16 +132,19 @@ void Tensor::prepare_mailbox() {
 
 std::string Tensor::describe() const {
   std::string text = chooses() ? reductions_->describe() : "";
+  const auto add = [&](const std::string& more) {
+    if (!more.empty()) text += (text.empty() ? "" : ", ") + more;
+  };
   if (gossip_ && gossip_->negotiator != nullptr) {
-    text += sentence(text.empty() ? "" : ", ", "mixing=", world_.gossip.mixing, ", ", gossip_->negotiator->describe());
+    add(sentence("mixing=", world_.gossip.mixing, ", ", gossip_->negotiator->describe()));
   }
+  for (const Casualty& casualty : world_.engine.deaths()) add(describe_missing(casualty.rank));
   return text;
 }
 
 double Tensor::weight() const noexcept {
-  if (mailbox_) return mailbox_->account().weight;
-  const auto* weighted = gossip_ ? dynamic_cast<const Weighted*>(gossip_->mixer.get()) : nullptr;
-  return weighted != nullptr ? weighted->weight() : 1;
+  const Weighted* it = weighted();
+  return it != nullptr ? it->weight() : 1;
 }
 
 void Tensor::prepare_gossip() {
@@ -162,7 +165,14 @@ void Tensor::prepare_gossip() {
     fail(Status::unsupported, "'", name(), "' has codec ", spec_, ", and mixing=", world_.gossip.mixing,
          " takes uncompressed tensors: register it with codec identity, or choose mixing= ", gossamer::join(others));
   }
-  gossip_ = std::make_unique<Gossip>(world_, name(), shape_, spec_);
+  auto gossip = std::make_unique<Gossip>(world_, name(), shape_, spec_);
+  if (world_.survives && gossip->negotiator != nullptr && gossip->negotiator->proposal()) {
+    fail(Status::argument, "mixing=", world_.gossip.mixing,
+         " has all ranks agree on a step size, which they cannot once "
+         "one has died: under on_failure=continue give it as a number, as in ",
+         entry.name, ":", entry.keys.front().name, "=0.3");
+  }
+  gossip_ = std::move(gossip);
 }
 
 void Tensor::join(const Membership& membership, std::string_view codec_spec) {

@@ -29,6 +29,7 @@ struct World {
   std::uint64_t seed = 0;
   bool nonfinite_is_error = true;
   GossipChoice gossip{};  ///< its texts outlive the tensors
+  bool survives = false;  ///< gossip goes on without ranks that die
 };
 
 /// Bytes of the record with which ranks agree on a call.
@@ -118,7 +119,7 @@ class Tensor {
 
   /// Numbers the call and the messages it sends. Number 63 of 64 is the registration's.
   Tag next_tag() noexcept { return Tag::of_call(id_of(name()), calls_++ % 63); }
-  [[nodiscard]] StepContext context(float input_scale) const noexcept;
+  [[nodiscard]] StepContext context(std::uint64_t call, float input_scale) const noexcept;
   [[nodiscard]] bool chooses() const noexcept { return reductions_ && reductions_->chooses(); }
   [[nodiscard]] std::uint64_t fingerprint();
   /// The memory that outlives calls. A member's is its part of the group's, and of the codec's state all for the first.
@@ -131,6 +132,9 @@ class Tensor {
     bool resets_codec;
   };
   [[nodiscard]] Kept kept();
+  void forget_gossip();
+  [[nodiscard]] const Weighted* weighted() const noexcept;  ///< what has a weight, if anything
+  [[nodiscard]] std::string describe_missing(int rank) const;
   /// The gossip method's memory, once there is any.
   [[nodiscard]] std::vector<std::span<float>> kept_by_gossip() const;
   [[nodiscard]] std::span<const float> residual_of_now();
@@ -148,8 +152,9 @@ class Tensor {
   std::unique_ptr<InPlaceCodec> maximum_;    // with shared maxima
   std::unique_ptr<AllReduce> share_maxima_;  // with shared maxima
   std::unique_ptr<Rounds> rounds_;
-  std::unique_ptr<Gossip> gossip_;         // from prepare_gossip() on
-  std::unique_ptr<Asynchronous> mailbox_;  // from prepare_mailbox() on
+  std::unique_ptr<Gossip> gossip_;                  // from prepare_gossip() on
+  std::vector<std::unique_ptr<Gossip>> forgotten_;  // which messages may still reach
+  std::unique_ptr<Asynchronous> mailbox_;           // from prepare_mailbox() on
   bool mailbox_open_ = false;
   std::vector<float> residual_;     // empty without error feedback
   std::vector<float> staged_;       // float32 copy of a tensor of another type, for lossy codecs

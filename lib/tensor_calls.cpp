@@ -144,7 +144,7 @@ struct Tensor::Calls {
   static Task stepwise_sum(Call& call, Tensor& self, float* values, float mean) {
     const std::span<float> tensor(values, self.shape_.count());
     const Chunk chunk{reinterpret_cast<std::byte*>(values), tensor.size(), 0};
-    const StepContext context = self.context(mean);
+    const StepContext context = self.context(self.calls_, mean);
     Codec& codec = self.reductions_->codec();
     const bool whole = codec.surveys();
     {
@@ -174,7 +174,7 @@ struct Tensor::Calls {
     {
       const Stopwatch watch(call.time.encode);
       add_residual(tensor, self.residual_, 1);
-      self.linear_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context(1));
+      self.linear_->begin({reinterpret_cast<std::byte*>(values), tensor.size(), 0}, self.context(self.calls_, 1));
     }
     if (Learner* learner = learner_of(*self.linear_)) {
       Ground ground;
@@ -268,8 +268,8 @@ struct Tensor::Calls {
     const DType dtype = staged ? DType::float32 : self.shape_.dtype;
     const MutableBytes model =
         staged ? std::as_writable_bytes(std::span(gossip.staged)) : MutableBytes(data, bytes.size());
-    const Neighbourhood around = self.world_.topology.at(self.world_.rank, self.gossip_rounds_++);
-    StepContext context = self.context(1);
+    const Neighbourhood around = gossip.living(self.world_, self.gossip_rounds_++);
+    StepContext context = self.context(self.gossip_rounds_, 1);
     context.ranks = 1;
     const GossipRound round{around,
                             {model.data(), self.shape_.count(), 0},
@@ -382,24 +382,29 @@ Task Tensor::broadcast(std::byte* data, int root) {
   return Calls::counted(call_, *this, Calls::broadcast(call_, *this, data, root));
 }
 
+// Rounds have numbers of their own: ranks that have not made the same collectives, because one has died, still meet.
 Task Tensor::mix(std::byte* data) {
-  call_.begin("gossip", next_tag());
+  if (gossip_->mixer) {
+    call_.begin("gossip", Tag::of_call(id_of(name()), gossip_rounds_ % 63), Needs::neighbours);
+  } else {
+    call_.begin("gossip", next_tag());
+  }
   return Calls::counted(call_, *this, Calls::mix(call_, *this, data));
 }
 
 // Ranks push and pull as often as they like: neither is a numbered call.
 Task Tensor::push(std::byte* data) {
-  call_.begin("push", Tag());
+  call_.begin("push", Tag(), Needs::neighbours);
   return Calls::counted(call_, *this, Calls::push(call_, *this, data));
 }
 
 Task Tensor::pull(std::byte* data, int& messages) {
-  call_.begin("pull", Tag());
+  call_.begin("pull", Tag(), Needs::neighbours);
   return Calls::counted(call_, *this, Calls::pull(call_, *this, data, messages));
 }
 
 Task Tensor::close_mailbox() {
-  call_.begin("end of gossip", Tag());
+  call_.begin("end of gossip", Tag(), Needs::neighbours);
   return Calls::close_mailbox(call_, *this);
 }
 

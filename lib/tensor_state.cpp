@@ -147,7 +147,7 @@ void Tensor::load(Bytes in) {
   const auto gossip_count = reader.get<std::uint64_t>();
   const auto method = reader.get<std::uint64_t>();
   whole(residual_count == mine.residual.size() && state_count == mine.state.size());
-  if (gossip_count == 0 && !world_.engine.failure()) gossip_.reset();  // as it was when this was saved
+  if (gossip_count == 0) forget_gossip();  // as it was when this was saved
   if (gossip_count > 0) prepare_gossip();
   if (gossip_count > 0 && gossip_->method != method) {
     fail(Status::mismatch, "the saved state of '", name(),
@@ -175,7 +175,7 @@ void Tensor::reset() {
   mixes_ = 0;
   gossip_rounds_ = 0;
   if (mailbox_) mailbox_->restore({});
-  if (!world_.engine.failure()) gossip_.reset();  // or messages may still arrive
+  forget_gossip();
 }
 
 }  // namespace gossamer

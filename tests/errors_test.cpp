@@ -90,6 +90,13 @@ TEST_CASE("a topology that does not fit the ranks is refused with both numbers")
   create_on_all_fails(2, "transport=inproc topology=torus:two", {"two"});
 }
 
+TEST_CASE("a method that cannot go on when a rank dies is refused where it would have to, with those that can") {
+  for (const std::string mixing : {"mean", "dcd", "ecd"}) {
+    create_on_all_fails(2, "transport=inproc on_failure=continue mixing=" + mixing,
+                        {mixing, "average", "push-sum", "choco"});
+  }
+}
+
 TEST_CASE("one rank's bad configuration fails all ranks alike, naming it") {
   ThreadGroup group(3);
   run_ranks(3, [&](int rank) {

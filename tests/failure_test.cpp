@@ -2,8 +2,6 @@
 // and no process that hangs. Ranks are processes here, over UCX.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-
 #include "tests/failure/checks.hpp"
 
 namespace gossamer::failure {
@@ -52,12 +50,6 @@ void kill_one(const Trial& trial, std::uint64_t seed, Timing& worst) {
   CHECK(all_gone);
   CHECK(last_return(fleet, victim) - killed_at < kPromisedSeconds);
   measure(fleet, victim, killed_at, worst);
-}
-
-/// More by GOSSAMER_TRIALS, for a long hunt.
-int trials_of_each() {
-  const char* text = std::getenv("GOSSAMER_TRIALS");
-  return text == nullptr ? 1 : std::max(1, std::atoi(text));
 }
 
 void kill_in_each(const std::vector<Trial>& trials, std::uint64_t first_seed) {

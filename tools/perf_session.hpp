@@ -14,7 +14,6 @@ namespace gossamer::tools {
 /// Throws Error with the status and goss_last_error() unless `status` is GOSS_OK.
 void expect_ok(goss_status status, const char* what);
 
-
 struct TensorDeleter {
   void operator()(goss_tensor* tensor) const noexcept { goss_tensor_destroy(tensor); }
 };

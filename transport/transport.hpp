@@ -70,6 +70,7 @@ struct EndpointContext {
   bool any_same_host = true;   ///< some graph neighbour shares this host
   bool any_other_host = true;  ///< some graph neighbour is on another host
   std::string interface;       ///< network device to use; empty: the transport's choice
+  bool survives = false;       ///< a peer's death must not stop the traffic among the others
 };
 
 /// One line of the registry.

@@ -4,6 +4,7 @@
 #include "lib/base/error.hpp"
 #include "lib/gossip/entries.hpp"
 #include "lib/gossip/remembered.hpp"
+#include "lib/gossip/weight_ledger.hpp"
 
 namespace gossamer {
 namespace {
@@ -25,18 +26,28 @@ class Mean : public Mixer, public Inspector {
   void begin(const GossipRound& round) final {
     around_ = &round.around;
     values_ = {round.data.data, bytes_};
+    applied_ = false;
+    lost_.assign(round.around.in.size(), 0);
   }
   Bytes give(std::size_t message, MutableBytes) final { return part_of(message); }
   void hear(std::span<const Note> notes, bool applied) final {
     applied_ = applied;
     finite_ = true;
-    if (applied) weigh(*around_, notes);
+    if (!applied) return;
+    weigh(*around_, notes);
+    for (std::size_t j = 0; j < lost_.size(); ++j) {
+      if (lost_[j] != 0) keep_part_of(j);
+    }
+  }
+  void lose(std::size_t neighbour) final {
+    lost_[neighbour] = 1;
+    if (applied_) keep_part_of(neighbour);
   }
   void take(std::size_t message, std::span<const Bytes> arrived) final {
     if (!applied_) return;
     const MutableBytes part = part_of(message);
     for (std::size_t j = 0; j < arrived.size(); ++j) {
-      if (arrived[j].size() == part.size()) continue;
+      if (lost_[j] != 0 || arrived[j].size() == part.size()) continue;
       fail(Status::corrupt, "a message of ", part.size(), " bytes arrived from rank ", around_->in[j].rank, " as ",
            arrived[j].size());
     }
@@ -45,7 +56,7 @@ class Mean : public Mixer, public Inspector {
       const MutableBytes block = part.subspan(at, bytes);
       kernels::rescale(dtype_, block, self_weight_);
       for (std::size_t j = 0; j < arrived.size(); ++j) {
-        kernels::add_scaled(dtype_, block, arrived[j].subspan(at, bytes), weights_[j]);
+        if (lost_[j] == 0) kernels::add_scaled(dtype_, block, arrived[j].subspan(at, bytes), weights_[j]);
       }
       finite_ = finite_ && kernels::all_finite(dtype_, block);
     }
@@ -62,6 +73,10 @@ class Mean : public Mixer, public Inspector {
   double self_weight_ = 1;
 
  private:
+  void keep_part_of(std::size_t neighbour) noexcept {
+    self_weight_ += weights_[neighbour];
+    weights_[neighbour] = 0;
+  }
   [[nodiscard]] MutableBytes part_of(std::size_t message) const noexcept {
     const std::size_t start = message * kMessageBytes;
     return values_.subspan(start, std::min(kMessageBytes, bytes_ - start));
@@ -73,6 +88,7 @@ class Mean : public Mixer, public Inspector {
   const Neighbourhood* around_ = nullptr;
   bool applied_ = false;
   bool finite_ = true;
+  std::vector<char> lost_;  ///< by in-neighbour
 };
 
 /// D-PSGD (Lian, Zhang, Zhang, Hsieh, Zhang, Liu, "Can decentralized algorithms outperform centralized algorithms?",
@@ -104,15 +120,18 @@ class PushSum final : public Mean, public Weighted {
 
   void tell(Note& note) const override { note.weight = weight_.get(); }
   [[nodiscard]] double weight() const noexcept override { return weight_.get(); }
+  [[nodiscard]] double given_to(int rank) const noexcept override { return ledger_.given_to(rank); }
   [[nodiscard]] std::vector<std::span<float>> state() override { return {memory_}; }
 
  private:
   void weigh(const Neighbourhood& around, std::span<const Note> notes) override {
     weights_.clear();
+    for (const Edge& edge : around.out) ledger_.gave(edge.rank, edge.weight * weight_.get());
     self_weight_ = around.self_weight * weight_.get();
     double sum = self_weight_;
     for (std::size_t j = 0; j < notes.size(); ++j) {
       weights_.push_back(around.in[j].weight * notes[j].weight);
+      ledger_.got(around.in[j].rank, weights_.back());
       sum += weights_.back();
     }
     for (double& weight : weights_) weight /= sum;
@@ -122,6 +141,7 @@ class PushSum final : public Mean, public Weighted {
 
   std::vector<float> memory_;
   Remembered<double> weight_;
+  WeightLedger ledger_;
 };
 
 }  // namespace
@@ -133,6 +153,7 @@ MixingEntry average_mixing() noexcept {
           .fixed_graph = false,
           .compresses = false,
           .in_own_type = true,
+          .survives = true,
           .keys = {},
           .make = [](const Options&, const MixingSetup& setup) -> std::unique_ptr<Mixer> {
             return std::make_unique<Average>(setup.shape);
@@ -146,6 +167,7 @@ MixingEntry push_sum_mixing() noexcept {
           .fixed_graph = false,
           .compresses = false,
           .in_own_type = true,
+          .survives = true,
           .keys = {},
           .make = [](const Options&, const MixingSetup& setup) -> std::unique_ptr<Mixer> {
             return std::make_unique<PushSum>(setup.shape);

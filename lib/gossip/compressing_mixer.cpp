@@ -8,13 +8,16 @@
 namespace gossamer {
 
 CompressingMixer::Streams CompressingMixer::make_streams(std::string_view codec, const MixingSetup& setup) {
-  Streams streams{make_payload_stream(codec, setup.shape), {}};
+  Streams streams{make_payload_stream(codec, setup.shape), {}, {}};
   if (streams.own->learns() && setup.topology.period() > 1) {
     fail(Status::unsupported, "codec ", codec, " learns from what a neighbour has sent before; on topology ",
          setup.topology.spec(), " neighbours change");
   }
-  const std::size_t neighbours = streams.own->learns() ? setup.topology.at(setup.rank, 0).in.size() : 1;
-  for (std::size_t j = 0; j < neighbours; ++j) streams.theirs.push_back(make_payload_stream(codec, setup.shape));
+  if (streams.own->learns()) {
+    for (const Edge& edge : setup.topology.at(setup.rank, 0).in) streams.senders.push_back(edge.rank);
+  }
+  const std::size_t objects = streams.own->learns() ? streams.senders.size() : 1;
+  for (std::size_t j = 0; j < objects; ++j) streams.theirs.push_back(make_payload_stream(codec, setup.shape));
   return streams;
 }
 
@@ -25,9 +28,10 @@ CompressingMixer::CompressingMixer(const MixingSetup& setup, Says says)
       vector_(setup.shape.count()),
       decoded_(says == Says::scaled_codes ? coded_.own->count(0) : 0) {}
 
-PayloadStream& CompressingMixer::theirs(std::size_t neighbour) const noexcept {
-  const auto& all = streams().theirs;
-  return *all[all.size() == 1 ? 0 : neighbour];
+PayloadStream& CompressingMixer::theirs(int sender) const noexcept {
+  const std::vector<int>& senders = streams().senders;
+  const auto place = std::ranges::find(senders, sender) - senders.begin();
+  return *streams().theirs[senders.empty() ? 0 : static_cast<std::size_t>(place)];
 }
 
 std::size_t CompressingMixer::capacity() const noexcept {
@@ -55,6 +59,7 @@ std::size_t CompressingMixer::memory_bytes() const noexcept {
 void CompressingMixer::begin(const GossipRound& round) {
   round_ = &round;
   applied_ = false;
+  lost_.assign(round.around.in.size(), 0);
   prepare();
   if (round.finite) {
     compose();
@@ -98,17 +103,25 @@ void CompressingMixer::hear(std::span<const Note> notes, bool applied) {
   for (const Note& note : notes) refused_.push_back((note.flags & Note::refused) != 0 ? 1 : 0);
 }
 
+void CompressingMixer::lose(std::size_t neighbour) {
+  lost_[neighbour] = 1;
+}
+
 void CompressingMixer::take(std::size_t message, std::span<const Bytes> arrived) {
   for (std::size_t j = 0; j < arrived.size(); ++j) {
     if (refused_[j] != 0) continue;
     const Edge& from = round_->around.in[j];
+    if (lost_[j] != 0) {
+      missed(from, own().first(message), own().count(message));
+      continue;
+    }
     ByteReader reader(arrived[j]);
     const auto scale = reader.get<float>();
     if (!std::isfinite(scale)) fail(Status::corrupt, "rank ", from.rank, " scales what it says by ", scale);
-    PayloadStream& stream = theirs(j);
+    PayloadStream& stream = theirs(from.rank);
     if (message == 0) stream.expect(vector_, round_->context);
     stream.open(message, reader.take(reader.remaining()));
-    heard(from.weight, Said(stream, message, scale));
+    heard(from, Said(stream, message, scale));
   }
 }
 

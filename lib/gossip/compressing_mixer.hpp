@@ -27,6 +27,7 @@ class CompressingMixer : public Mixer {
   void begin(const GossipRound& round) final;
   Bytes give(std::size_t message, MutableBytes slot) final;
   void hear(std::span<const Note> notes, bool applied) override;
+  void lose(std::size_t neighbour) override;
   void take(std::size_t message, std::span<const Bytes> arrived) final;
   [[nodiscard]] std::vector<std::span<float>> state() final;
   [[nodiscard]] std::size_t memory_bytes() const noexcept final;
@@ -56,8 +57,10 @@ class CompressingMixer : public Mixer {
   virtual void compose() = 0;
   /// What this rank has told the neighbours, message by message; vector() still has the input.
   virtual void said(const Said& own) = 0;
-  /// What an in-neighbour of this weight has told.
-  virtual void heard(double weight, const Said& theirs) = 0;
+  /// What an in-neighbour has told.
+  virtual void heard(const Edge& from, const Said& theirs) = 0;
+  /// Nothing has been heard, of a part of the model, of a neighbour that is lost.
+  virtual void missed(const Edge& /*from*/, std::size_t /*first*/, std::size_t /*count*/) {}
   /// Squared norms of input and of what the scaled output explains of it, for each message.
   virtual void measured(double, double) {}
 
@@ -73,11 +76,12 @@ class CompressingMixer : public Mixer {
  private:
   struct Streams {
     std::unique_ptr<PayloadStream> own;
-    std::vector<std::unique_ptr<PayloadStream>> theirs;  ///< by in-neighbour, if the codec learns, else one
+    std::vector<int> senders;                            ///< all in-neighbours, if the codec learns
+    std::vector<std::unique_ptr<PayloadStream>> theirs;  ///< of each of them, or else one for all
   };
   static Streams make_streams(std::string_view codec, const MixingSetup& setup);
   [[nodiscard]] PayloadStream& own() const noexcept { return *streams().own; }
-  [[nodiscard]] PayloadStream& theirs(std::size_t neighbour) const noexcept;
+  [[nodiscard]] PayloadStream& theirs(int sender) const noexcept;
 
   [[nodiscard]] const Streams& streams() const noexcept { return exactly_ ? exact_ : coded_; }
 
@@ -91,6 +95,7 @@ class CompressingMixer : public Mixer {
   const GossipRound* round_ = nullptr;
   bool applied_ = false;
   std::vector<char> refused_;  // by in-neighbour: it sends nothing in this round
+  std::vector<char> lost_;     // by in-neighbour: it has died
 };
 
 }  // namespace gossamer

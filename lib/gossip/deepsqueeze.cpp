@@ -56,7 +56,12 @@ class DeepSqueeze final : public CompressingMixer, public Negotiator {
     own.add(-1, error_);
     own.add(round().around.self_weight - 1, change_);
   }
-  void heard(double weight, const Said& theirs) override { theirs.add(weight, change_); }
+  void heard(const Edge& from, const Said& theirs) override { theirs.add(from.weight, change_); }
+  /// c_i, which is v − e, in the place of c_j.
+  void missed(const Edge& from, std::size_t first, std::size_t count) override {
+    const auto weight = static_cast<float>(from.weight);
+    for (std::size_t i = first; i < first + count; ++i) change_[i] += weight * (vector()[i] - error_[i]);
+  }
   void measured(double input, double explained) override { step_.measure(input, explained); }
 
   std::span<float> error_;
@@ -73,6 +78,7 @@ MixingEntry deepsqueeze_mixing() noexcept {
           .fixed_graph = false,
           .compresses = true,
           .in_own_type = false,
+          .survives = true,
           .keys = kKeys,
           .make = [](const Options& options, const MixingSetup& setup) -> std::unique_ptr<Mixer> {
             return std::make_unique<DeepSqueeze>(options, setup);

@@ -27,6 +27,7 @@ std::size_t Mailbox::memory_bytes() const noexcept {
 
 void Mailbox::restore(const Account& account) noexcept {
   account_ = account;
+  ledger_ = {};
   for (Letter& letter : inbox_) letter.pushes = account.pushes;
 }
 
@@ -44,6 +45,7 @@ Task Mailbox::push(Call& call, Mailbox& self, Bytes model) {
   const Neighbourhood around = self.topology_.at(self.rank_, self.account_.pushes++);
   const double whole = self.account_.weight;
   for (const Edge& edge : around.out) {
+    if (call.engine.dead(edge.rank)) continue;
     Letter& letter = *std::ranges::find(self.outbox_, edge.rank, &Letter::rank);
     const Header header{edge.weight * whole, self.account_.pushes};
     if (letter.flight.under_way() || letter.credit.under_way() || !(header.share > kLeastShare)) {
@@ -51,14 +53,16 @@ Task Mailbox::push(Call& call, Mailbox& self, Bytes model) {
       continue;
     }
     // Of the message before: they say so if it failed.
-    co_await letter.flight.done(call);
-    co_await letter.credit.done(call);
+    const std::optional<std::size_t> sent = co_await letter.flight.outcome(call);
+    const std::optional<std::size_t> taken = co_await letter.credit.outcome(call);
+    if (!sent || !taken) continue;
     std::memcpy(letter.bytes.bytes().data(), &header, sizeof header);
     std::ranges::copy(model, letter.bytes.bytes().begin() + sizeof header);
     letter.flight.send(edge.rank, self.rules_.letters.from_rank(Phase::push, self.rank_), letter.bytes.bytes(),
                        call.traffic);
     letter.credit.receive(edge.rank, self.rules_.credits.from_rank(Phase::push, edge.rank), {}, call.traffic);
     self.account_.weight -= header.share;
+    self.ledger_.gave(edge.rank, header.share);
   }
 }
 
@@ -69,7 +73,7 @@ Task Mailbox::note(Call& call, Mailbox& self, Letter& letter) {
     letter.notes.emplace_back(call.engine);
     free = std::prev(letter.notes.end());
   }
-  co_await free->flight.done(call);
+  if (!(co_await free->flight.outcome(call)).has_value()) co_return;
   free->header.pushes = self.account_.pushes;
   free->flight.send(letter.rank, self.rules_.letters.from_rank(Phase::push, self.rank_),
                     std::as_bytes(std::span(&free->header, 1)), call.traffic);
@@ -87,28 +91,32 @@ Task Mailbox::pull(Call& call, Mailbox& self, MutableBytes model, int& messages)
     }
   }
   for (Letter& letter : self.inbox_) {
-    while (self.late(letter)) {
+    while (self.late(letter) && !call.engine.dead(letter.rank)) {
       call.at("keeping pace,", letter.pushes, self.account_.pushes);
       co_await take(call, self, letter, model, messages);
     }
   }
 }
 
+/// What has come, or comes, from a neighbour: nothing if it dies.
 Task Mailbox::take(Call& call, Mailbox& self, Letter& letter, MutableBytes model, int& messages) {
-  const std::size_t bytes = co_await letter.flight.done(call);
-  call.traffic.received += bytes;
+  const std::optional<std::size_t> bytes = co_await letter.flight.outcome(call);
+  if (!bytes) co_return;
+  call.traffic.received += *bytes;
   Header header;
-  if (bytes >= sizeof header) std::memcpy(&header, letter.bytes.bytes().data(), sizeof header);
-  const bool note = bytes == sizeof header && header.share == 0;
+  if (*bytes >= sizeof header) std::memcpy(&header, letter.bytes.bytes().data(), sizeof header);
+  const bool note = *bytes == sizeof header && header.share == 0;
   if (!note) {
-    const bool whole = bytes == sizeof header + self.bytes_;
+    const bool whole = *bytes == sizeof header + self.bytes_;
     if (!whole || !(header.share > 0) || header.share > self.topology_.size()) {
-      fail(Status::corrupt, "rank ", letter.rank, " pushed ", bytes, " bytes of weight ", header.share, " where ",
+      fail(Status::corrupt, "rank ", letter.rank, " pushed ", *bytes, " bytes of weight ", header.share, " where ",
            sizeof header + self.bytes_, " bytes were expected");
     }
     self.fold(letter, header.share, model);
-    co_await letter.credit.done(call);
-    letter.credit.send(letter.rank, self.rules_.credits.from_rank(Phase::push, self.rank_), {}, call.traffic);
+    const std::optional<std::size_t> credited = co_await letter.credit.outcome(call);
+    if (credited && !call.engine.dead(letter.rank)) {
+      letter.credit.send(letter.rank, self.rules_.credits.from_rank(Phase::push, self.rank_), {}, call.traffic);
+    }
     ++messages;
   }
   letter.pushes = header.pushes;
@@ -121,6 +129,7 @@ void Mailbox::fold(const Letter& letter, double share, MutableBytes model) {
   kernels::rescale(dtype_, model, account_.weight / sum);
   kernels::add_scaled(dtype_, model, Bytes(letter.bytes.bytes()).subspan(sizeof(Header)), share / sum);
   account_.weight = sum;
+  ledger_.got(letter.rank, share);
 }
 
 Task Mailbox::close(Call&, Mailbox& self) {

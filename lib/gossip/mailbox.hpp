@@ -6,6 +6,8 @@
 #include "lib/base/dtype.hpp"
 #include "lib/buffer.hpp"
 #include "lib/gossip/asynchronous.hpp"
+#include "lib/gossip/mixer.hpp"
+#include "lib/gossip/weight_ledger.hpp"
 
 namespace gossamer {
 
@@ -14,7 +16,8 @@ namespace gossamer {
 /// A rank has a weight w, at first 1. A push gives every out-neighbour j the share a_ji of the mass: the model and the
 /// weight a_ji·w, which this rank then lacks. A pull makes the model the mean, by weight, of itself and of what has
 /// arrived. Weights and what is in flight always sum to n. A neighbour answers a message, when it has taken it, with an
-/// empty one. Until then it gets no other: its share stays here, so that nothing waits, piles up, or is lost.
+/// empty one. Until then it gets no other: its share stays here, so that nothing waits, piles up, or is lost. Nor does
+/// a neighbour that has died get anything; a message that was under way to it then is lost with it.
 ///
 /// With bounded staleness a pull waits until no in-neighbour has pushed less often than this rank, less the bound, as
 /// far as this rank has been told: in a letter, or by a note of 16 bytes in its place. Ranks that push equally often so
@@ -22,7 +25,7 @@ namespace gossamer {
 ///
 /// Its functions run on the driving thread, as messages must, and suspend only for that, and to find out what became of
 /// a neighbour whose connection is lost.
-class Mailbox final : public Asynchronous {
+class Mailbox final : public Asynchronous, public Weighted {
  public:
   /// Messages have two tags of the caller's, which nobody else may use.
   struct Rules {
@@ -40,6 +43,10 @@ class Mailbox final : public Asynchronous {
   /// Neighbours are taken to have pushed as often.
   void restore(const Account& account) noexcept override;
   [[nodiscard]] std::size_t memory_bytes() const noexcept override;
+
+  [[nodiscard]] double weight() const noexcept override { return account_.weight; }
+  /// Since the account was opened or restored.
+  [[nodiscard]] double given_to(int rank) const noexcept override { return ledger_.given_to(rank); }
 
  private:
   struct Header {
@@ -84,6 +91,7 @@ class Mailbox final : public Asynchronous {
   std::deque<Letter> inbox_;
   std::deque<Letter> outbox_;
   Account account_;
+  WeightLedger ledger_;
 };
 
 }  // namespace gossamer

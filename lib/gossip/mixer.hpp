@@ -54,7 +54,11 @@ class Mixer {
   /// The notes of all in-neighbours, in the order of the neighbourhood. From then on it is known whether the round is
   /// to be applied: if not, the model must stay as it is, while what the ranks know of each other goes on.
   virtual void hear(std::span<const Note> notes, bool applied) = 0;
-  /// The `message`-th message of each in-neighbour; empty from one that refused.
+  /// An in-neighbour of the round has died: of those of its messages that take() has not had, none will come. For what
+  /// they were to say, this rank's own values take its place, so that weights sum to what they did. Before hear() if
+  /// there is not even a note: hear() then has one of weight 0. Only of methods that survive.
+  virtual void lose(std::size_t /*neighbour*/) {}
+  /// The `message`-th message of each in-neighbour; empty from one that refused, or is lost.
   virtual void take(std::size_t message, std::span<const Bytes> arrived) = 0;
   virtual void end() = 0;
 
@@ -78,6 +82,7 @@ class Negotiator {
  public:
   virtual ~Negotiator() = default;
   /// Between the last take() and end(): this rank's number if the round is one of those, which all ranks say alike.
+  /// Before the first round: nothing if there never will be one.
   [[nodiscard]] virtual std::optional<float> proposal() = 0;
   virtual void settle(std::span<const float> proposals) = 0;
   /// What came of it, for goss_comm_describe.
@@ -89,6 +94,8 @@ class Weighted {
  public:
   virtual ~Weighted() = default;
   [[nodiscard]] virtual double weight() const noexcept = 0;
+  /// What of it went to that rank and has not come back; below 0 if more came than went.
+  [[nodiscard]] virtual double given_to(int rank) const noexcept = 0;
 };
 
 /// A Mixer that has looked at every value of the result while it was at hand, which spares a pass over the model.
@@ -105,6 +112,7 @@ struct MixingSetup {
   std::string codec;  ///< in force for the tensor
   const Topology& topology;
   int rank = 0;
+  bool survives = false;  ///< neighbours may be lost
 };
 
 /// What must sum to 1 in the mixing matrix.
@@ -118,6 +126,7 @@ struct MixingEntry {
   bool fixed_graph;  ///< what it remembers belongs to the neighbours it has: no graph that changes from round to round
   bool compresses;   ///< sends what the tensor's codec makes; otherwise the tensor has to go uncompressed
   bool in_own_type;  ///< works on the tensor's type, whatever it is; otherwise on floats
+  bool survives = false;  ///< goes on without neighbours that die, see Mixer::lose()
   std::span<const Key> keys;
   /// Null: a round is a mean by an all-reduce, the tensor's or a group's, which has no need of a Mixer.
   std::unique_ptr<Mixer> (*make)(const Options& options, const MixingSetup& setup);
@@ -147,7 +156,9 @@ const MixingEntry& find_mixing(std::string_view spec);
 /// Throws `argument` if the graph changes, goes one way, has no groups, or has weights that do not sum to what the
 /// method needs, naming a rank.
 void check_graph(const MixingEntry& entry, const Topology& topology);
-/// The second half of it, for whoever `needs` them to.
+/// Throws `argument` if the method cannot go on without ranks that die, naming those that can.
+void expect_survival(const MixingEntry& entry);
+/// The second half of check_graph(), for whoever `needs` them to.
 void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology);
 std::unique_ptr<Mixer> make_mixer(std::string_view spec, const MixingSetup& setup);
 

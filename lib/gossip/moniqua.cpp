@@ -32,6 +32,7 @@ class Moniqua final : public Mixer {
   void begin(const GossipRound& round) override {
     round_ = &round;
     applied_ = false;
+    lost_.assign(round.around.in.size(), 0);
   }
   void tell(Note&) const override {}
   Bytes give(std::size_t message, MutableBytes slot) override {
@@ -42,11 +43,14 @@ class Moniqua final : public Mixer {
     return slot.first(bytes_of(x.size()));
   }
   void hear(std::span<const Note>, bool applied) override { applied_ = applied; }
+  void lose(std::size_t neighbour) override { lost_[neighbour] = 1; }
   void take(std::size_t message, std::span<const Bytes> arrived) override {
     if (!applied_) return;
     const std::span<float> x = part_of(message);
     change_.assign(x.size(), 0.0);
-    for (std::size_t j = 0; j < arrived.size(); ++j) add_difference(round_->around.in[j], arrived[j], x);
+    for (std::size_t j = 0; j < arrived.size(); ++j) {
+      if (lost_[j] == 0) add_difference(round_->around.in[j], arrived[j], x);
+    }
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(static_cast<double>(x[i]) + change_[i]);
   }
   void end() override {}
@@ -91,6 +95,7 @@ class Moniqua final : public Mixer {
   std::vector<double> change_;
   const GossipRound* round_ = nullptr;
   bool applied_ = false;
+  std::vector<char> lost_;  ///< by in-neighbour
 };
 
 }  // namespace
@@ -102,6 +107,7 @@ MixingEntry moniqua_mixing() noexcept {
           .fixed_graph = false,
           .compresses = false,
           .in_own_type = false,
+          .survives = true,
           .keys = kKeys,
           .make = [](const Options& options, const MixingSetup& setup) -> std::unique_ptr<Mixer> {
             return std::make_unique<Moniqua>(options.real("theta", 1e-30, 1e30),

@@ -62,6 +62,16 @@ void check_graph(const MixingEntry& entry, const Topology& topology) {
   if (entry.in_groups) expect_groups(sentence("mixing=", entry.name), topology);
 }
 
+void expect_survival(const MixingEntry& entry) {
+  if (entry.survives) return;
+  std::vector<std::string_view> others;
+  for (const MixingEntry& each : mixings()) {
+    if (each.survives) others.push_back(each.name);
+  }
+  fail(Status::argument, "mixing=", entry.name, " cannot go on without a rank that dies, as on_failure=continue asks; ",
+       "these can: ", join(others));
+}
+
 void expect_stochastic(std::string_view who, Stochastic needs, const Topology& topology) {
   for (std::uint64_t round = 0; round < topology.period(); ++round) {
     for (int rank = 0; rank < topology.size(); ++rank) {

@@ -52,11 +52,10 @@ class Replicas : public CompressingMixer {
     if (rounds_.get() > 0) return differ();
     std::ranges::copy(values(), vector().begin());
   }
-  void heard(double weight, const Said& theirs) final {
-    theirs.add(rounds_.get() > 0 ? weight * gain() : weight, mixed_);
-  }
+  void heard(const Edge& from, const Said& theirs) final { mix(from.weight, theirs); }
+  void mix(double weight, const Said& theirs) { theirs.add(rounds_.get() > 0 ? weight * gain() : weight, mixed_); }
   void said(const Said& own) final {
-    heard(round().around.self_weight, own);
+    mix(round().around.self_weight, own);
     if (rounds_.get() > 0) told(own);
   }
   /// In every round but the first: what this rank has told.

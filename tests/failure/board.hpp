@@ -11,7 +11,9 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "lib/base/deadline.hpp"
 #include "lib/base/error.hpp"
@@ -29,6 +31,9 @@ inline double now() noexcept {
 
 /// How a worker makes its calls.
 enum class Style : int { blocking, wait_all, test };
+
+/// What a gossip worker does in each of its calls.
+enum class Gossip : int { mix, push_pull };
 
 enum class Stage : int {
   starting,
@@ -48,7 +53,19 @@ struct Plan {
   Style style = Style::blocking;
   int late_rank = -1;           ///< stays away from call `late_call` until `end`
   std::uint64_t late_call = 0;  ///< counted from 0
+  Gossip gossip = Gossip::mix;  ///< of gossip workers
+  std::uint64_t seed = 0;       ///< of their models
 };
+
+/// The model with which a gossip worker begins.
+inline std::vector<float> first_model(const Plan& plan, int rank) {
+  std::mt19937 random(static_cast<unsigned>(plan.seed * 1000 + static_cast<unsigned>(rank)));
+  std::vector<float> model(plan.elements);
+  for (float& value : model) value = static_cast<float>(random() % 2001) / 1000 - 1;
+  return model;
+}
+
+constexpr std::size_t kSamples = 16;
 
 /// What became of one rank. Written by that rank; what stands above `stage` is whole from Stage::returned on.
 struct Report {
@@ -61,17 +78,25 @@ struct Report {
   double later_seconds = 0;  ///< what three more calls took: all-reduce, barrier, registration
   double gone_at = 0;
   int around[kMostRanks] = {};
-  int around_count = -1;  ///< goss_comm_neighbours
+  int around_count = -1;         ///< goss_comm_neighbours
+  double weight = 0;             ///< goss_tensor_weight of a gossip worker, at its end, as what follows
+  float samples[kSamples] = {};  ///< values of its model, spread over it
+  double outside = 0;            ///< how far its values are from the range of all first models
+  char described[3000] = {};     ///< goss_comm_describe
   std::atomic<int> stage{0};
   std::atomic<std::uint64_t> calls{0};
+  std::atomic<int> buried{0};         ///< how many dead it knows, in `dead`
+  std::atomic<std::uint64_t> got{0};  ///< messages it has pulled
+  std::atomic<std::uint64_t> drains{0};
 
   [[nodiscard]] Stage at() const noexcept { return static_cast<Stage>(stage.load()); }
 };
 
 struct Board {
   Plan plan;
-  std::atomic<int> arrived{0};  ///< workers that have started
-  std::atomic<int> end{0};      ///< a late rank may come back
+  std::atomic<int> arrived{0};            ///< workers that have started
+  std::atomic<int> end{0};                ///< a late rank may come back; gossip workers are to leave
+  std::atomic<std::uint64_t> allowed{0};  ///< calls of gossip workers; then they wait, or drain what is in flight
   Report reports[kMostRanks];
 };
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <regex>
 #include <string>
 
@@ -15,6 +16,12 @@ namespace gossamer::failure {
 constexpr double kPromisedSeconds = 2;  // from a death to the last survivor's return
 constexpr double kHangSeconds = 30;
 constexpr double kTimeoutSeconds = 3;  // enough to meet on a busy machine
+
+/// More by GOSSAMER_TRIALS, for a long hunt.
+inline int trials_of_each() {
+  const char* text = std::getenv("GOSSAMER_TRIALS");
+  return text == nullptr ? 1 : std::max(1, std::atoi(text));
+}
 
 /// One way to be killed.
 struct Trial {

@@ -91,9 +91,9 @@ void check_interface(const std::string& interface) {
   }
 }
 
-/// Between hosts in words of what to leave out, so that RDMA transports come in where the hardware is, and nothing
-/// warns where it is not. On one host by name: any network transport left in would be polled by a system call at each
-/// progress.
+/// No shared memory where deaths are to be survived. Between hosts in words of what to leave out, so that RDMA
+/// transports come in where the hardware is, and nothing warns where it is not. On one host by name: any network
+/// transport left in would be polled by a system call at each progress.
 std::string choose_tls(const Options& options, const EndpointContext& context) {
   if (options.given("tls") && options.text("tls") != "auto") {
     std::string tls = options.text("tls");
@@ -102,7 +102,8 @@ std::string choose_tls(const Options& options, const EndpointContext& context) {
   }
   if (const char* user = std::getenv("UCX_TLS"); user != nullptr && !options.given("tls")) return user;
   const bool cma = options.flag("cma");
-  if (!context.any_same_host) return "^sm";
+  if (context.survives && !context.any_other_host) return "self,tcp";
+  if (context.survives || !context.any_same_host) return "^sm";
   if (context.any_other_host) return cma ? "all" : "^cma";
   return cma ? "self,posix,cma" : "self,posix,sysv";
 }
@@ -141,6 +142,13 @@ bool includes_shared_memory(std::string_view tls) {
 Settings make_settings(const Options& options, const EndpointContext& context) {
   Settings settings{choose_tls(options, context), false, nullptr};
   settings.shared_memory = includes_shared_memory(settings.tls);
+  // All senders of a host write into one queue of the receiver's. Who dies between taking a place there and filling it
+  // leaves a gap that the receiver waits at for ever, whoever else sends to it.
+  if (context.survives && settings.shared_memory) {
+    fail(Status::argument, "transport ucx: shared memory (UCX_TLS=", settings.tls,
+         ") does not go on when a rank dies, as on_failure=continue asks; leave tls to the library, or take "
+         "tls=self+tcp");
+  }
   if (!context.interface.empty()) check_interface(context.interface);
   const ucs_status_t status = ucp_config_read(nullptr, nullptr, &settings.config);
   if (status != UCS_OK) fail(Status::system, status_sentence("reading the configuration", status));

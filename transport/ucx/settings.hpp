@@ -17,7 +17,8 @@ struct Settings {
 };
 
 /// Reads UCX's configuration and modifies it (this process's environment is left alone). Throws `argument` when UCX
-/// refuses a value or `interface` is no device of this machine, `system` when UCX cannot read its configuration.
+/// refuses a value, `interface` is no device of this machine, or shared memory is asked for where deaths are to be
+/// survived; `system` when UCX cannot read its configuration.
 Settings make_settings(const Options& options, const EndpointContext& context);
 
 /// Whether a UCX_TLS value lets ranks of one host share memory.

@@ -12,7 +12,8 @@
  *
  * After GOSS_ERR_PEER, GOSS_ERR_TIMEOUT, GOSS_ERR_CORRUPT, GOSS_ERR_SYSTEM or a GOSS_ERR_MISMATCH about a call, the
  * communicator has failed: every pending and later call on it returns that status at once, on every rank. Buffers given
- * to a failed call may be written until goss_comm_destroy returns.
+ * to a failed call may be written until goss_comm_destroy returns. With on_failure=continue a death (PEER) fails calls
+ * that need all ranks only: goss_mix, goss_push and goss_pull go on among the living (docs/gossip.md).
  */
 #ifndef GOSSAMER_GOSSAMER_H
 #define GOSSAMER_GOSSAMER_H
@@ -96,7 +97,7 @@ GOSS_API int goss_comm_rank(const goss_comm *comm);
 GOSS_API int goss_comm_size(const goss_comm *comm);
 /* What is in force, several lines, into `text` (at most `capacity` bytes with the final NUL, cut if longer). Local. */
 GOSS_API goss_status goss_comm_describe(const goss_comm *comm, char *text, size_t capacity);
-/* This rank's in-neighbours in gossip round `round` with their weights, and its own weight; they sum to 1 unless only
+/* This rank's in-neighbours in gossip round `round` with their weights, and its own weight, as if nobody had died; they sum to 1 unless only
  * the columns of the graph's matrix do (weights=out-uniform). Local.
  * Writes at most `capacity` ranks and weights; *count is how many there are. ranks, weights, self_weight may be NULL. */
 GOSS_API goss_status goss_comm_neighbours(const goss_comm *comm, uint64_t round, int *ranks, double *weights,
@@ -104,7 +105,7 @@ GOSS_API goss_status goss_comm_neighbours(const goss_comm *comm, uint64_t round,
 /* 1 - |second eigenvalue| of the mixing matrix: how fast goss_mix forgets differences. Local. */
 GOSS_API goss_status goss_comm_spectral_gap(const goss_comm *comm, double *gap);
 /* Ranks known to be dead, at most `capacity`; *count is how many there are: the rank whose death ended the communicator, or
- * none. Local. */
+ * none; with on_failure=continue all of whom this rank has heard, in that order. Local. */
 GOSS_API goss_status goss_comm_failed(const goss_comm *comm, int *ranks, int capacity, int *count);
 
 /* ---- Tensors ------------------------------------------------------------------------------------------------------- */
@@ -132,7 +133,8 @@ GOSS_API goss_status goss_iallreduce(goss_tensor *tensor, void *data, goss_op op
  * the neighbours' messages of the same round only; ranks may so be apart by as many rounds as hops. No agreement: a
  * neighbour that makes another call on the tensor is waited for until TIMEOUT. NUMERIC on the rank with NaN or Inf and
  * on its neighbours, whose models stay as they are; and on a rank whose round comes to NaN or Inf, which has lost its
- * model. UNSUPPORTED for a tensor with a lossy codec under a method that does
+ * model. With on_failure=continue a neighbour that dies is left out, this rank taking over its weight. ARGUMENT if the
+ * method or its step size does not go with that. UNSUPPORTED for a tensor with a lossy codec under a method that does
  * not compress, and for one that is part of a model (granularity=model). */
 GOSS_API goss_status goss_mix(goss_tensor *tensor, void *data);
 GOSS_API goss_status goss_imix(goss_tensor *tensor, void *data, goss_request **request);
@@ -148,7 +150,7 @@ GOSS_API goss_status goss_push(goss_tensor *tensor, void *data);
  * first push or pull can a rank receive; from then on it holds a copy of the tensor for each in- and each out-neighbour.
  */
 GOSS_API goss_status goss_pull(goss_tensor *tensor, void *data, int *messages);
-/* Push-sum weight w of this rank; with what is in flight they sum to n. 1 under methods without weights. Local. */
+/* Push-sum weight w of this rank; with what is in flight, and what the dead took with them, they sum to n. 1 under methods without weights. Local. */
 GOSS_API goss_status goss_tensor_weight(const goss_tensor *tensor, double *weight);
 /* data of rank `root` to all, exact (never compressed); e.g. the initial model. Non-finite values pass. */
 GOSS_API goss_status goss_broadcast(goss_tensor *tensor, void *data, int root);

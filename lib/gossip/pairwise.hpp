@@ -83,10 +83,10 @@ class Pairwise final : public Asynchronous, public Attendant {
   Buffer change_;  ///< what exchanges have added that the caller has not got
   bool begun_ = false;
   std::atomic<bool> restored_ = false;  ///< by the caller, between calls: the next to run here forgets
-  Peer* asked_ = nullptr;   ///< whose answer has not come
-  bool asked_too_ = false;  ///< its question has, and is taken for the answer
-  Buffer question_;         ///< to it
-  Buffer answer_;           ///< from it
+  Peer* asked_ = nullptr;               ///< whose answer has not come
+  bool asked_too_ = false;              ///< its question has, and is taken for the answer
+  Buffer question_;                     ///< to it
+  Buffer answer_;                       ///< from it
   Flight asking_;
   Flight answering_;
   int exchanges_ = 0;  ///< since the last pull

@@ -24,6 +24,7 @@ namespace gossamer::kernels::HWY_NAMESPACE {
 
 /// Values that are rounded at a time, whose open decisions fit into a word.
 constexpr std::size_t kRoundingWord = 64;
+constexpr std::size_t kLine = 64 / sizeof(float);  // values of a line of the caches
 /// Values whose randomness is drawn at a time: short enough to stay in the first cache.
 constexpr std::size_t kRoundingPiece = 1024;
 
@@ -73,7 +74,9 @@ HWY_INLINE void for_each_rounding(const RoundingSource& source, const Round& rou
     std::fill_n(words + drawn, kRoom, 0U);
     const std::uint8_t* upper = reinterpret_cast<const std::uint8_t*>(words) + skip;
     for (std::size_t at = start; at < end; at += kRoundingWord) {
-      hwy::Prefetch(source.values.data() + at + kPrefetchFloats);
+      for (std::size_t line = 0; line < kRoundingWord; line += kLine) {
+        hwy::Prefetch(source.values.data() + at + line + kPrefetchFloats);
+      }
       round(RoundingPiece{source, upper + (at - start), at, std::min(kRoundingWord, end - at)});
     }
   }

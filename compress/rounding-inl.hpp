@@ -28,14 +28,6 @@ constexpr std::size_t kLine = 64 / sizeof(float);  // values of a line of the ca
 /// Values whose randomness is drawn at a time: short enough to stay in the first cache.
 constexpr std::size_t kRoundingPiece = 1024;
 
-/// Bit i is lane i's.
-template <class D>
-HWY_INLINE std::uint64_t mask_bits(D d, hn::Mask<D> mask) {
-  std::uint64_t bits = 0;
-  hn::StoreMaskBits(d, mask, reinterpret_cast<std::uint8_t*>(&bits));
-  return bits;
-}
-
 /// The values of `source` from `at` on, and the upper bits of their randomness, readable for a whole word.
 struct RoundingPiece {
   const RoundingSource& source;

@@ -32,6 +32,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// time of the memory instead of hiding behind it: 4 GB/s instead of 8.7 for int8.
 constexpr std::size_t kPrefetchFloats = 1024;
 
+/// Bit i is lane i's.
+template <class D>
+HWY_INLINE std::uint64_t mask_bits(D d, hn::Mask<D> mask) {
+  std::uint64_t bits = 0;
+  hn::StoreMaskBits(d, mask, reinterpret_cast<std::uint8_t*>(&bits));
+  return bits;
+}
+
 template <typename T>
 struct NativeLanes {
   using Value = T;

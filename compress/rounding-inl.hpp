@@ -24,16 +24,9 @@ namespace gossamer::kernels::HWY_NAMESPACE {
 
 /// Values that are rounded at a time, whose open decisions fit into a word.
 constexpr std::size_t kRoundingWord = 64;
+constexpr std::size_t kLine = 64 / sizeof(float);  // values of a line of the caches
 /// Values whose randomness is drawn at a time: short enough to stay in the first cache.
 constexpr std::size_t kRoundingPiece = 1024;
-
-/// Bit i is lane i's.
-template <class D>
-HWY_INLINE std::uint64_t mask_bits(D d, hn::Mask<D> mask) {
-  std::uint64_t bits = 0;
-  hn::StoreMaskBits(d, mask, reinterpret_cast<std::uint8_t*>(&bits));
-  return bits;
-}
 
 /// The values of `source` from `at` on, and the upper bits of their randomness, readable for a whole word.
 struct RoundingPiece {
@@ -73,7 +66,9 @@ HWY_INLINE void for_each_rounding(const RoundingSource& source, const Round& rou
     std::fill_n(words + drawn, kRoom, 0U);
     const std::uint8_t* upper = reinterpret_cast<const std::uint8_t*>(words) + skip;
     for (std::size_t at = start; at < end; at += kRoundingWord) {
-      hwy::Prefetch(source.values.data() + at + kPrefetchFloats);
+      for (std::size_t line = 0; line < kRoundingWord; line += kLine) {
+        hwy::Prefetch(source.values.data() + at + line + kPrefetchFloats);
+      }
       round(RoundingPiece{source, upper + (at - start), at, std::min(kRoundingWord, end - at)});
     }
   }

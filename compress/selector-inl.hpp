@@ -28,12 +28,26 @@ using KeyMask = hn::Mask<Keys>;
 /// for a whole vector.
 HWY_INLINE std::size_t store_picked(hn::Vec<Floats> values, KeyMask chosen, std::uint32_t index, std::uint32_t* indices,
                                     float* picked) {
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
+  // Without an instruction for it, Highway compresses by a table that GCC copies to the stack every time.
+  HWY_ALIGN float all[hn::MaxLanes(Floats())];
+  hn::Store(values, Floats(), all);
+  const std::uint64_t bits = mask_bits(Keys(), chosen);
+  std::size_t found = 0;
+  for (std::size_t lane = 0; lane < hn::Lanes(Floats()); ++lane) {
+    indices[found] = index + static_cast<std::uint32_t>(lane);
+    picked[found] = all[lane];
+    found += bits >> lane & 1;
+  }
+  return found;
+#else
   // Compressed in a register and stored whole: compressing stores are several times slower.
   // The iota is a constant; one that starts at `index` would be made in memory, lane by lane.
   const auto positions = hn::Add(hn::Iota(Words(), 0), hn::Set(Words(), index));
   hn::StoreU(hn::Compress(positions, hn::RebindMask(Words(), chosen)), Words(), indices);
   hn::StoreU(hn::Compress(values, hn::RebindMask(Floats(), chosen)), Floats(), picked);
   return hn::CountTrue(Keys(), chosen);
+#endif
 }
 
 }  // namespace gossamer::kernels::HWY_NAMESPACE

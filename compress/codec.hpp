@@ -165,8 +165,9 @@ class Sparse {
 class Finisher {
  public:
   virtual ~Finisher() = default;
-  /// The payload that all ranks decode instead of the complete `sum` of `count` values, in `slot` (max_payload bytes).
-  virtual Bytes finish(Bytes sum, std::size_t count, MutableBytes slot) = 0;
+  /// The payload that all ranks decode instead of the complete `sum` of `part`, in `slot` (max_payload bytes). Of
+  /// `part` only count and offset mean anything.
+  virtual Bytes finish(Bytes sum, Chunk part, MutableBytes slot) = 0;
 };
 
 /// Chunks are cut at multiples of grain() elements (rows of a matrix); only the tensor's last may be shorter.

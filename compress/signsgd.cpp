@@ -32,7 +32,7 @@ class SignVote : public IntegerSum, public Finisher {
     unit_ = context.input_scale;
     shared_ = context.shared;
   }
-  Bytes finish(Bytes sum, std::size_t count, MutableBytes slot) override;
+  Bytes finish(Bytes sum, Chunk part, MutableBytes slot) override;
 
  private:
   [[nodiscard]] float unit_of(std::uint64_t, std::size_t) const override { return unit_; }
@@ -85,10 +85,10 @@ std::uint64_t majority(const std::byte* planes, unsigned width, unsigned ranks, 
   return ranks % 2 == 0 ? above | (equal & coins) : above;
 }
 
-Bytes SignVote::finish(Bytes sum, std::size_t count, MutableBytes slot) {
-  const integer::Payload payload = integer::Payload::parse(format(), sum, count);
+Bytes SignVote::finish(Bytes sum, Chunk part, MutableBytes slot) {
+  const integer::Payload payload = integer::Payload::parse(format(), sum, part.count);
   ByteWriter writer(slot);
-  integer::put_header(writer, count, payload.offset, 1, integer::Form::planes);
+  integer::put_header(writer, part.count, payload.offset, 1, integer::Form::planes);
   writer.put(vote_unit(payload.unit(0), payload.contributions));
   integer::PlaneReader counts(format(), payload);
   for (std::uint64_t offset = payload.offset; const std::size_t group = counts.group(); offset += group) {

@@ -293,8 +293,8 @@ AllReduce::Plan AllReduce::plan(const std::vector<Leg>& legs, const Codec& codec
   plan.reducer = {0, kept, ranks};
   const std::size_t payloads = (plan.framed ? 1 : 0) + reducer_slots(plan.kind, plan.reducer);
   plan.cut = choose_cut(codec, shape, {ranks, (messages * message_parts + payloads) * options.budget, plan.kind});
-  plan.reducer.part_count = plan.cut.part_count;
-  plan.payload = codec.max_payload(plan.cut.part_count);
+  plan.reducer.part_count = plan.cut.longest_part();
+  plan.payload = codec.max_payload(plan.reducer.part_count);
   plan.message = message_parts * (plan.payload + (plan.framed ? sizeof(std::uint32_t) : 0));
   plan.slot_bytes =
       plan.cut.lanes * (messages * Slots::room_for(plan.message) + payloads * Slots::room_for(plan.payload));

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "compress/balanced.hpp"
 #include "lib/buffer.hpp"
 #include "lib/call.hpp"
 #include "lib/reducer.hpp"
@@ -39,7 +40,12 @@ struct Cut {
   std::size_t lanes = 1;
   std::size_t grain = 1;  ///< the codec's: parts are multiples of it
   bool gathered = false;
+  const Balanced* balanced = nullptr;  ///< the codec, if it moves the borders of parts
 
+  /// Elements of the longest part that there can be.
+  [[nodiscard]] std::size_t longest_part() const noexcept {
+    return balanced == nullptr ? part_count : part_count * Balanced::kLongest + 1;
+  }
   [[nodiscard]] std::size_t slab_count() const noexcept { return gathered ? part_count : part_count * ranks; }
   [[nodiscard]] std::size_t slabs() const noexcept {
     return count == 0 ? 0 : (count + slab_count() - 1) / slab_count();

@@ -32,6 +32,10 @@ Part Cut::elements(std::size_t slab, std::size_t first, std::size_t parts) const
   const std::size_t start = slab * slab_count();
   const std::size_t length = std::min(slab_count(), count - start);
   if (gathered) return {start, length, first};
+  if (balanced != nullptr) {
+    const std::size_t from = balanced->border(start, length, first, ranks);
+    return {from, balanced->border(start, length, first + parts, ranks) - from, first};
+  }
   const std::size_t part = length == slab_count() ? part_count : aligned(divide_up(length, ranks), grain);
   const std::size_t from = std::min(first * part, length);
   const std::size_t to = std::min((first + parts) * part, length);
@@ -58,11 +62,13 @@ std::vector<Leg> legs_of(const Topology& topology, int rank) {
 Cut choose_cut(const Codec& codec, const Shape& shape, const CutPlan& plan) {
   Cut cut{shape.count(), plan.ranks, 0, 1, 1, plan.kind == ReducerKind::gather};
   if (const auto* grained = dynamic_cast<const Grained*>(&codec)) cut.grain = grained->grain();
+  cut.balanced = dynamic_cast<const Balanced*>(&codec);
+  const std::size_t stretch = cut.balanced != nullptr ? Balanced::kLongest : 1;  // of slots, for the longest part
+  const std::size_t slots = std::max<std::size_t>(plan.slots, 1) * stretch;
   const std::size_t shares = cut.gathered ? 1 : cut.ranks;
   const std::size_t whole = aligned(divide_up(std::max<std::size_t>(cut.count, 1), shares), cut.grain);
   const double payload_bytes = static_cast<double>(codec.typical_payload(kLongestPart)) / kLongestPart;
-  const double slot_bytes =
-      static_cast<double>(codec.max_payload(kLongestPart) * std::max<std::size_t>(plan.slots, 1)) / kLongestPart;
+  const double slot_bytes = static_cast<double>(codec.max_payload(kLongestPart) * slots) / kLongestPart;
   const double budget = static_cast<double>(shape.bytes()) * 0.245;  // a quarter, less what headers take
   const auto affordable = [&](std::size_t lanes) {
     return static_cast<std::size_t>(budget / (slot_bytes * static_cast<double>(lanes)));
@@ -72,7 +78,7 @@ Cut choose_cut(const Codec& codec, const Shape& shape, const CutPlan& plan) {
   if (in_place && static_cast<double>(affordable(lanes)) * payload_bytes < kShortMessage) lanes = kFewLanes;
   const auto wanted = static_cast<std::size_t>(kMessageBytes / std::max(payload_bytes, 1e-3));
   const std::size_t part = std::min({kLongestPart, wanted, affordable(lanes)});
-  const std::size_t bounded = std::clamp(part, std::min(kShortestPart, whole), whole);
+  const std::size_t bounded = std::clamp(part, std::min(kShortestPart / stretch, whole), whole);
   const std::size_t unit = unit_of(bounded, cut.grain);
   cut.part_count = bounded == whole ? whole : std::max<std::size_t>(1, bounded / unit) * unit;
   cut.lanes = std::max<std::size_t>(1, std::min(lanes, cut.slabs()));

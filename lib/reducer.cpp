@@ -184,7 +184,7 @@ class MergeReducer final : public LossyReducer {
     if (fresh) {
       if (used_ == kept_.size()) fail(Status::internal, "a lane keeps more partial sums than planned");
       Kept& kept = kept_[used_++];
-      kept.offset = part.offset;
+      kept.place = part.place;
       kept.payload = merge(mine(part, true), incoming, part, kept.slot);
     } else {
       Kept& kept = find(part);
@@ -201,7 +201,7 @@ class MergeReducer final : public LossyReducer {
 
  private:
   struct Kept {
-    std::size_t offset = 0;
+    std::size_t place = 0;
     Bytes payload;
     MutableBytes slot;
   };
@@ -212,7 +212,7 @@ class MergeReducer final : public LossyReducer {
   }
   Bytes finish_sum(Part part, Bytes sum, MutableBytes slot) {
     if (is_not_finite(sum)) return sum;
-    const Bytes payload = finisher_->finish(sum, part.count, slot);
+    const Bytes payload = finisher_->finish(sum, chunk_of(part), slot);
     if (ground_.residual != nullptr) {
       codec_.accumulate(sum, 1, chunk_of(part));
       codec_.accumulate(payload, -1, chunk_of(part));
@@ -222,7 +222,7 @@ class MergeReducer final : public LossyReducer {
   Bytes mine(Part part, bool fresh) { return fresh ? encode(touch(part, true), own_) : find(part).payload; }
   Kept& find(Part part) {
     for (std::size_t i = 0; i < used_; ++i) {
-      if (kept_[i].offset == part.offset) return kept_[i];
+      if (kept_[i].place == part.place) return kept_[i];
     }
     fail(Status::internal, "no partial sum is kept at element ", part.offset);
   }

@@ -167,6 +167,10 @@ struct Tensor::Calls {
     AddResidual complete(self.residual_, mean);
     co_await self.reductions_->all_reduce().run(call, ground, whole ? nullptr : &complete);
     self.reductions_->called();
+    if (auto* balanced = dynamic_cast<Balanced*>(&codec)) {
+      const Stopwatch watch(call.time.decode);
+      balanced->learn(tensor);
+    }
   }
 
   static Task linear_sum(Call& call, Tensor& self, float* values, float mean) {

@@ -126,7 +126,7 @@ TEST_CASE("codec: what was in memory before does not get into payloads (B12)") {
       const auto merge = [&](MutableBytes slot) { return subject.mergeable()->merge(own, own, values.size(), slot); };
       CHECK(written_over(garbage, bytes, merge) == subject.merge(own, own));
       if (finisher == nullptr) continue;
-      const auto finish = [&](MutableBytes slot) { return finisher->finish(own, values.size(), slot); };
+      const auto finish = [&](MutableBytes slot) { return finisher->finish(own, chunk_of(values), slot); };
       CHECK(written_over(garbage, bytes, finish) == written_over(std::byte{0}, bytes, finish));
     }
   });

@@ -25,6 +25,7 @@ inline const std::vector<std::string>& every_codec() {
       "topk:ratio=0.05,merge=reselect",
       "topk:ratio=0.05,reduce=allgather",
       "topk:ratio=0.05,reduce=auto",
+      "oktopk:ratio=0.05",
       "dgc:ratio=0.05",
       "variance",
       "powersgd:rank=2",

@@ -21,7 +21,7 @@ Payload vote_of(std::vector<Subject>& ranks, std::size_t offset, std::size_t cou
     sum.assign(merged.begin(), merged.end());
   }
   Payload slot(codec.max_payload(count));
-  const Bytes vote = dynamic_cast<Finisher&>(codec).finish(sum, count, slot);
+  const Bytes vote = dynamic_cast<Finisher&>(codec).finish(sum, Chunk{.count = count}, slot);
   return {vote.begin(), vote.end()};
 }
 
@@ -133,7 +133,7 @@ TEST_CASE("signsgd: a mean of any number of ranks votes exactly ±1") {
     for (int rank = 1; rank < n; ++rank) sum = codec.merge(sum, one, 1, sums[rank % 2]);
     Payload slot(codec.max_payload(1));
     std::vector<float> vote = {0.0F};
-    codec.accumulate(dynamic_cast<Finisher&>(codec).finish(sum, 1, slot), 1.0F, chunk_of(vote));
+    codec.accumulate(dynamic_cast<Finisher&>(codec).finish(sum, Chunk{.count = 1}, slot), 1.0F, chunk_of(vote));
     INFO(n, " ranks");
     CHECK(vote[0] == -1.0F);
   }

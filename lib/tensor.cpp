@@ -8,6 +8,7 @@
 #include "lib/gossip.hpp"
 #include "lib/gossip/mailbox.hpp"
 #include "lib/gossip/pairwise.hpp"
+#include "lib/intent.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 
@@ -77,7 +78,7 @@ Tensor::Tensor(const World& world, std::string name, Shape shape, CodecChoice ch
   } else {
     reductions_ = std::make_unique<Reductions>(world_.engine, world_.legs, std::move(ways), lossy ? floats : shape_);
   }
-  const std::size_t record = kIntentBytes + (chooses() ? sizeof(Measured) : 0);
+  const std::size_t record = sizeof(Intent) + (chooses() ? sizeof(Measured) : 0);
   records_.resize(static_cast<std::size_t>(world_.size) * record);
 }
 

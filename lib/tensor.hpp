@@ -32,9 +32,6 @@ struct World {
   bool survives = false;  ///< gossip goes on without ranks that die
 };
 
-/// Bytes of the record with which ranks agree on a call.
-inline constexpr std::size_t kIntentBytes = 16;
-
 enum class Op : int { sum = 0, mean = 1 };
 
 /// Running totals of a tensor's calls.

@@ -3,6 +3,7 @@
 #include "compress/kernels.hpp"
 #include "lib/gossip.hpp"
 #include "lib/gossip/asynchronous.hpp"
+#include "lib/intent.hpp"
 #include "lib/model_group.hpp"
 #include "lib/rounds.hpp"
 #include "lib/staging.hpp"
@@ -10,33 +11,6 @@
 
 namespace gossamer {
 namespace {
-
-enum Kind : std::uint32_t { kAllReduce, kBroadcast, kGroupMean };
-constexpr std::string_view kKinds[] = {"all-reduce", "broadcast", "gossip"};
-
-/// What a rank says of the call it is about to make.
-struct Intent {
-  std::int32_t rank = 0;
-  std::uint32_t kind = kAllReduce;
-  std::int32_t detail = 0;  ///< the op and twice the tensor's identity, the root, or the round
-  std::uint32_t finite = 1;
-
-  [[nodiscard]] bool same_call(const Intent& other) const noexcept {
-    return kind == other.kind && detail == other.detail;
-  }
-  [[nodiscard]] std::string describe() const {
-    const std::string_view name = kind < std::size(kKinds) ? kKinds[kind] : "an unknown call";
-    if (kind == kAllReduce) return sentence(name, detail % 2 == 0 ? " (sum)" : " (mean)", set());
-    if (kind == kGroupMean) return sentence(name, ", round ", detail);
-    return kind == kBroadcast ? sentence(name, " from rank ", detail) : std::string(name);
-  }
-
- private:
-  /// Of a model that several tensors make up.
-  [[nodiscard]] std::string set() const { return detail < 2 ? "" : sentence(" of the set of tensors ", detail / 2); }
-};
-
-static_assert(sizeof(Intent) == kIntentBytes);
 
 /// Divides before the sum: for types whose sums overflow.
 class Prescale final : public Loader {
@@ -115,7 +89,8 @@ struct Tensor::Calls {
       finite = kernels::all_finite(self.shape_.dtype, Bytes(data, self.shape_.bytes()));
     }
     const auto identity = static_cast<std::int32_t>(self.identity_ >> 2);
-    co_await agree(call, self, {self.world_.rank, kAllReduce, static_cast<std::int32_t>(op) + 2 * identity, finite});
+    co_await agree(call, self,
+                   {self.world_.rank, Intent::all_reduce, static_cast<std::int32_t>(op) + 2 * identity, finite});
     if (self.exact()) {
       co_await exact_sum(call, self, data, mean);
     } else {
@@ -231,7 +206,7 @@ struct Tensor::Calls {
   }
 
   static Task broadcast(Call& call, Tensor& self, std::byte* data, int root) {
-    co_await agree(call, self, {self.world_.rank, kBroadcast, root, 1});
+    co_await agree(call, self, {self.world_.rank, Intent::broadcast, root, 1});
     std::vector<std::size_t> digits;
     for (const Dimension& dimension : self.world_.topology.dimensions()) {
       digits.push_back(self.world_.topology.digit(root, dimension));
@@ -309,7 +284,8 @@ struct Tensor::Calls {
     Tensor& group = self.gossip_->groups->in_round(round);
     const bool finite =
         !self.world_.nonfinite_is_error || kernels::all_finite(self.shape_.dtype, {data, self.shape_.bytes()});
-    co_await agree(call, group, {self.world_.rank, kGroupMean, static_cast<std::int32_t>(round % INT32_MAX), finite});
+    co_await agree(call, group,
+                   {self.world_.rank, Intent::group_mean, static_cast<std::int32_t>(round % INT32_MAX), finite});
     co_await exact_sum(call, group, data, 1.0 / group.world_.size);
   }
 

@@ -106,8 +106,8 @@ std::vector<Record> read_records(const std::filesystem::path& path) {
   return records;
 }
 
-/// Vectors of linear codecs are sums whose order depends on the instruction set: compared to 2^-12 of the largest.
-bool close_floats(const Record& a, const Record& b) {
+/// Floats that are sums, whose order depends on the instruction set: compared to 2^-12 of the largest.
+bool close_floats(Bytes a, Bytes b) {
   if (a.size() != b.size() || a.size() % sizeof(float) != 0) return false;
   const std::size_t count = a.size() / sizeof(float);
   std::vector<float> x(count);
@@ -120,6 +120,15 @@ bool close_floats(const Record& a, const Record& b) {
     if (!(std::abs(x[i] - y[i]) <= largest * 0x1p-12F)) return false;
   }
   return true;
+}
+
+/// Of the vectors of linear codecs no byte must be the same, of lowrank's payload the header, of others all.
+bool same_record(const CodecEntry& entry, bool linear, const Record& a, const Record& b) {
+  constexpr std::size_t kLowRankHeader = 20;
+  if (!linear && entry.name != "lowrank") return a == b;
+  const std::size_t exact = linear ? 0 : kLowRankHeader;
+  return a.size() >= exact && b.size() >= exact && std::equal(a.begin(), a.begin() + exact, b.begin()) &&
+         close_floats(Bytes(a).subspan(exact), Bytes(b).subspan(exact));
 }
 
 TEST_CASE("golden payloads: every registered codec still writes the bytes it wrote") {
@@ -135,7 +144,7 @@ TEST_CASE("golden payloads: every registered codec still writes the bytes it wro
     REQUIRE(golden.size() == records.size());
     for (std::size_t i = 0; i < records.size(); ++i) {
       INFO("record ", i);
-      CHECK((linear != nullptr ? close_floats(golden[i], records[i]) : golden[i] == records[i]));
+      CHECK(same_record(entry, linear != nullptr, golden[i], records[i]));
     }
   }
 }

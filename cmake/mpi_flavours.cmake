@@ -46,6 +46,6 @@ function(add_mpi_test name flavour ranks)
     set(oversubscribe --oversubscribe)
   endif()
   add_test(NAME ${test} COMMAND ${MPIRUN_${flavour}} ${oversubscribe} -n ${ranks} ${ARGN})
-  set_tests_properties(${test} PROPERTIES LABELS "mpi;${flavour}" TIMEOUT 180 PROCESSORS 2
+  set_tests_properties(${test} PROPERTIES LABELS "mpi;${flavour}" TIMEOUT 300 PROCESSORS 2
     ENVIRONMENT "${GOSSAMER_MPI_ENVIRONMENT}")
 endfunction()

@@ -66,10 +66,17 @@ class Learner {
       test::ok(goss_iallreduce(tensor_.get(), step_.data(), GOSS_MEAN, &pending_), recipe_.codec);
       return;
     }
-    double weight = 1;  // under push-sum a gradient moves the mass, of which a model is so many times less
-    test::ok(goss_tensor_weight(tensor_.get(), &weight), "goss_tensor_weight");
+    // Under push-sum a gradient moves the mass, of which a model is so many times less. Where nobody waits, a weight
+    // may be next to nothing for some steps: there a gradient moves the model.
+    double weight = 1;
+    if (recipe_.mixing != kPush) test::ok(goss_tensor_weight(tensor_.get(), &weight), "goss_tensor_weight");
     model_ -= rate / static_cast<float>(weight) * step_;
-    if (recipe_.mixing != kAlone) test::ok(goss_imix(tensor_.get(), model_.data(), &pending_), recipe_.mixing);
+    if (recipe_.mixing == kPush) {
+      test::ok(goss_push(tensor_.get(), model_.data()), recipe_.mixing);
+      test::ok(goss_pull(tensor_.get(), model_.data(), nullptr), recipe_.mixing);
+    } else if (recipe_.mixing != kAlone) {
+      test::ok(goss_imix(tensor_.get(), model_.data(), &pending_), recipe_.mixing);
+    }
   }
   void finish(float rate) {
     test::ok(goss_wait(&pending_), recipe_.mixing);
@@ -139,7 +146,8 @@ GossipOutcome train(const GossipRecipe& recipe, const Digits& digits) {
   test::ThreadGroup group(kGossipRanks);
   std::vector<Snapshots> ranks(kGossipRanks);
   std::string config = "transport=inproc topology=" + recipe.topology;
-  if (recipe.mixing != kAllReduce && recipe.mixing != kAlone) config += " mixing=" + recipe.mixing;
+  const bool mixes = recipe.mixing != kAllReduce && recipe.mixing != kPush && recipe.mixing != kAlone;
+  if (mixes) config += " mixing=" + recipe.mixing;
   test::run_ranks(kGossipRanks, [&](int rank) {
     const auto r = static_cast<std::size_t>(rank);
     const test::CommHandle comm = test::make_comm(group, rank, config);
@@ -147,6 +155,7 @@ GossipOutcome train(const GossipRecipe& recipe, const Digits& digits) {
     learners.reserve(std::size(kSeeds));
     for (const std::uint32_t seed : kSeeds) learners.emplace_back(comm.get(), recipe, digits.shards[r], seed);
     ranks[r] = run(learners, recipe, batches_of(digits, kBatch));
+    group.barrier();  // who is done early goes on receiving
   });
   GossipOutcome outcome(std::size(kSeeds));
   for (std::size_t at = 0; at < ranks.front().size(); ++at) {

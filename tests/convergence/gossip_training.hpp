@@ -11,12 +11,14 @@ namespace gossamer::convergence {
 inline constexpr int kGossipRanks = 8;
 inline constexpr int kGossipSteps = 220;  ///< 10 epochs
 
-/// What becomes of a step: gradients are averaged before it, models mixed after it, or nothing at all.
+/// What becomes of a step: gradients are averaged before it, models mixed after it, or pushed and pulled, or nothing at
+/// all.
 inline constexpr std::string_view kAllReduce = "all-reduce";
+inline constexpr std::string_view kPush = "push, pull";
 inline constexpr std::string_view kAlone = "alone";
 
 struct GossipRecipe {
-  std::string mixing;  ///< kAllReduce, kAlone, or a method's spec
+  std::string mixing;  ///< kAllReduce, kPush, kAlone, or a method's spec and further keys
   std::string topology;
   std::string codec;
   int steps = kGossipSteps;

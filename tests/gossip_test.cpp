@@ -54,9 +54,9 @@ TEST_CASE("every method keeps the mean and brings the ranks together, on every t
   }
 }
 
-TEST_CASE("choco takes every codec, with gamma=auto, on ring and torus") {
+TEST_CASE("choco takes every codec, with gamma=auto, on a ring, a torus and a random graph") {
   for (const CodecEntry& entry : codecs()) {
-    for (const std::string topology : {"ring", "torus:2x2"}) {
+    for (const std::string topology : {"ring", "torus:2x2", "erdos-renyi:p=0.6"}) {
       const Setting setting{"choco", mild(entry.name), topology};
       INFO(described(setting, 4));
       const Models before = starts(4);

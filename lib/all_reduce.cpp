@@ -246,8 +246,11 @@ struct AllReduce::Steps {
         co_await slab(call, self, lane, ground, i);
       }
     } catch (const Error& error) {
-      call.engine.fail_all({call.engine.rank(), error.status(),
-                            sentence("rank ", call.engine.rank(), ", ", call.describe(), ": ", error.what())});
+      // Of a death that the communicator survives all know, the other lanes too.
+      if (error.status() != Status::peer || !call.engine.survives()) {
+        call.engine.fail_all({call.engine.rank(), error.status(),
+                              sentence("rank ", call.engine.rank(), ", ", call.describe(), ": ", error.what())});
+      }
       lane.land();
       throw;
     }

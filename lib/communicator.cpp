@@ -210,7 +210,7 @@ void Communicator::barrier() {
   call.begin("barrier", Tag::of_call(Tensor::id_of(""), barriers_++));
   std::vector<std::byte> all(static_cast<std::size_t>(size_));
   Job job;
-  run(job, call, meet_all(call, legs_, all));
+  run_or_park(job, call, meet_all(call, legs_, all), all);
   std::lock_guard lock(mutex_);
   past_.traffic.sent += call.traffic.sent;
   past_.traffic.received += call.traffic.received;
@@ -241,7 +241,7 @@ void Communicator::agree_on_tensor(const std::string& name, const Shape& shape, 
   Call call(*engine_, name);
   call.begin("registration", Tag::of_call(Tensor::id_of(name), 63));
   Job job;
-  run(job, call, register_tensor(call, legs_, all));
+  run_or_park(job, call, register_tensor(call, legs_, all), all);
   if (!refusal.empty()) fail(Status::argument, refusal);
   for (const Registration& theirs : all) {
     if (theirs.refused != 0)

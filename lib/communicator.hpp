@@ -88,6 +88,17 @@ class Communicator {
   void agree_on_tensor(const std::string& name, const Shape& shape, const CodecChoice& choice,
                        const std::string& refusal);
   void run(Job& job, CoroutineHome& home, Task task);
+  /// After a failure `memory`, of the task's messages, stays until the endpoint has gone: they may still reach it.
+  template <typename T>
+  void run_or_park(Job& job, CoroutineHome& home, Task task, std::vector<T>& memory) {
+    try {
+      run(job, home, std::move(task));
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      parked_.push_back(std::make_shared<std::vector<T>>(std::move(memory)));
+      throw;
+    }
+  }
   void close_mailbox(TensorSlot& slot) noexcept;
 
   Config config_;
@@ -101,13 +112,14 @@ class Communicator {
   std::unique_ptr<Lifelines> lifelines_;
   std::unique_ptr<Trace> trace_;
 
-  mutable std::mutex mutex_;                                   // guards the six below
+  mutable std::mutex mutex_;                                   // guards the seven below
   std::map<std::uint32_t, std::string> names_;                 // by tensor id
   std::map<std::uint32_t, std::uint64_t> generations_;         // registrations so far, by tensor id
   std::map<std::string, std::unique_ptr<ModelGroup>> models_;  // by codec spec, under granularity=model
   std::vector<std::unique_ptr<TensorSlot>> tensors_;
-  TensorTotals past_;        // of tensors destroyed and of barriers
-  std::size_t mourned_ = 0;  // deaths that the log has
+  std::vector<std::shared_ptr<void>> parked_;  // see run_or_park()
+  TensorTotals past_;                          // of tensors destroyed and of barriers
+  std::size_t mourned_ = 0;                    // deaths that the log has
   std::mutex barrier_mutex_;
   std::uint64_t barriers_ = 0;
 

@@ -269,6 +269,7 @@ void Engine::nudge() {
   std::lock_guard lock(mutex_);
   seat_taken_ = false;
   seat_free_.notify_all();
+  work_there_.notify_one();  // what came while the seat was taken
 }
 
 void Engine::hold() {
@@ -300,6 +301,7 @@ void Engine::leave_seat() {
   --callers_;
   seat_taken_ = false;
   seat_free_.notify_all();
+  work_there_.notify_one();
 }
 
 void Engine::progress_loop() {

@@ -20,7 +20,8 @@ Neighbourhood Tensor::Gossip::living(const World& world, std::uint64_t round) {
 }
 
 void Tensor::forget_gossip() {
-  if (gossip_ && gossip_->slots && !gossip_->slots->settled()) forgotten_.push_back(std::move(gossip_));
+  const bool settled = !gossip_ || (!world_.engine.failure() && (!gossip_->slots || gossip_->slots->settled()));
+  if (!settled) forgotten_.push_back(std::move(gossip_));
   gossip_.reset();
 }
 

@@ -38,14 +38,21 @@ struct Measurement {
   Link link;
 };
 
+/// What was found, and the memory of messages, which the endpoint may reach after a failure: outlives it.
+struct Probes {
+  std::vector<Measurement> found;
+  std::vector<std::byte> out = std::vector<std::byte>(kLargestBytes, kMore);
+  std::vector<std::byte> in = std::vector<std::byte>(kLargestBytes);
+};
+
 /// What a rank needs to send one message at a time. A message's tag is the rank of its sender.
 struct Court {
-  Court(Engine& engine, int rank_of_engine)
-      : rank(rank_of_engine), out(kLargestBytes, kMore), in(kLargestBytes), sending(engine), receiving(engine) {}
+  Court(Engine& engine, int rank_of_engine, Probes& probes)
+      : rank(rank_of_engine), out(probes.out), in(probes.in), sending(engine), receiving(engine) {}
 
   int rank;
-  std::vector<std::byte> out;
-  std::vector<std::byte> in;
+  std::vector<std::byte>& out;
+  std::vector<std::byte>& in;
   Flight sending;
   Flight receiving;
   double seconds = 0;  // of the last round trip
@@ -100,14 +107,14 @@ Task measure(Call& call, Court& court, int peer, Link& link) {
   link = {shortest / 2, 2 * static_cast<double>(bytes) / transfer};
 }
 
-Task play(Call& call, int rank, const std::vector<int>& opponents, std::vector<Measurement>& found) {
-  Court court(call.engine, rank);
+Task play(Call& call, int rank, const std::vector<int>& opponents, Probes& probes) {
+  Court court(call.engine, rank, probes);
   for (std::size_t i = 0; i < opponents.size(); ++i) {
     const int peer = opponents[i];
     call.at("pair", i, opponents.size());
     if (rank < peer) {
-      found.push_back({rank, peer, {}});
-      co_await measure(call, court, peer, found.back().link);
+      probes.found.push_back({rank, peer, {}});
+      co_await measure(call, court, peer, probes.found.back().link);
     } else {
       co_await echo(call, court, peer);
     }
@@ -204,13 +211,12 @@ std::unique_ptr<Endpoint> open_endpoint(const Bootstrap& bootstrap, const Config
                     {bootstrap.rank(), bootstrap.size(), here > 1, any_elsewhere, config.interface});
 }
 
-void run(Endpoint& endpoint, const Config& config, int rank, const std::vector<int>& opponents,
-         std::vector<Measurement>& found) {
+void run(Endpoint& endpoint, const Config& config, int rank, const std::vector<int>& opponents, Probes& probes) {
   Engine engine(endpoint, nullptr, {.rank = rank, .timeout_seconds = config.timeout_seconds, .progress_thread = false});
   Call call(engine, "all ranks");
   call.begin("measuring the links", {});
   Job job;
-  engine.submit(job, call, play(call, rank, opponents, found), true);
+  engine.submit(job, call, play(call, rank, opponents, probes), true);
   engine.wait(job);
   job.task = Task();
   if (job.status != Status::ok) throw Error(job.status, job.sentence);
@@ -230,20 +236,21 @@ std::optional<std::size_t> opponent(std::size_t member, std::size_t round, std::
 
 Links measure_links(Bootstrap& bootstrap, const Config& config, std::span<const Place> places) {
   const std::vector<int> opponents = opponents_of(bootstrap.rank(), places);
+  Probes probes;
   std::unique_ptr<Endpoint> endpoint;
   round<Nothing>(bootstrap, [&](Nothing&) { endpoint = open_endpoint(bootstrap, config, places); });
   const std::vector<std::vector<std::byte>> addresses = gather_blobs(bootstrap, endpoint->address());
-  std::vector<Measurement> found;
   round<Nothing>(bootstrap, [&](Nothing&) {
     const Place& here = places[static_cast<std::size_t>(bootstrap.rank())];
     for (const int peer : opponents) {
       const auto index = static_cast<std::size_t>(peer);
       endpoint->connect(peer, addresses[index], places[index].host == here.host);
     }
-    run(*endpoint, config, bootstrap.rank(), opponents, found);
+    run(*endpoint, config, bootstrap.rank(), opponents, probes);
   });
   std::vector<Measurement> measured;
-  for (const std::vector<std::byte>& blob : gather_blobs(bootstrap, std::as_bytes(std::span(found)))) {
+  for (const std::vector<std::byte>& blob :
+       gather_blobs(bootstrap, std::as_bytes(std::span(std::as_const(probes.found))))) {
     ByteReader reader(blob);
     while (reader.remaining() > 0) measured.push_back(reader.get<Measurement>());
   }

@@ -1,6 +1,7 @@
 #include "lib/reductions.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gossamer {
 namespace {
@@ -41,7 +42,8 @@ void Reductions::choose(const Measured& all) {
   if (!chooses()) return;
   density_.reset();
   if (all.own > 0 && all.sum > 0) density_ = {static_cast<double>(all.own), static_cast<double>(all.sum)};
-  for (Way& way : ways_) way.bytes = predicted_bytes(way, shape_, stages_, density_);
+  // In whole bytes: what the mathematics of two hosts differ by must not make their ranks choose differently.
+  for (Way& way : ways_) way.bytes = std::round(predicted_bytes(way, shape_, stages_, density_));
   const bool looks = all.age >= kStale || (all.age > 0 && !density_);
   const Way& best = cheapest(ways_);
   const Way& way = looks && !best.exact ? cheapest(ways_, true) : best;

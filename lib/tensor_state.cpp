@@ -170,8 +170,10 @@ void Tensor::reset() {
   const Kept mine = kept();
   std::fill(mine.residual.begin(), mine.residual.end(), 0.0F);
   mine.calls = 0;
-  if (mine.resets_codec) mine.codec.reset();
-  if (mine.reductions != nullptr) mine.reductions->reset();
+  if (mine.resets_codec) {
+    mine.codec.reset();
+    if (mine.reductions != nullptr) mine.reductions->reset();
+  }
   mixes_ = 0;
   gossip_rounds_ = 0;
   if (mailbox_) mailbox_->restore({});

@@ -22,6 +22,7 @@ struct Scene {
   std::uint64_t calls;  ///< ranks die in the first half of them
   double apart;         ///< how far ranks that still hear each other may be apart at the end
   std::string codec = "identity";
+  bool reduces = false;  ///< each round follows an all-reduce, as long as these succeed
 
   [[nodiscard]] std::string config() const {
     return sentence("on_failure=continue log=error topology=", topology, mixing.empty() ? "" : " mixing=", mixing);
@@ -67,7 +68,8 @@ class Drama {
     copy_text(plan.config, sizeof plan.config, scene.config());
     copy_text(plan.codec, sizeof plan.codec, scene.codec);
     plan.elements = kElements;
-    plan.gossip = scene.mixing.empty() ? Gossip::push_pull : Gossip::mix;
+    if (scene.mixing.empty()) plan.gossip = Gossip::push_pull;
+    if (scene.reduces) plan.gossip = Gossip::all_reduce_and_mix;
     plan.seed = seed;
     return plan;
   }
@@ -261,6 +263,12 @@ TEST_CASE("compressed gossip goes on") {
         {"torus:2x4", "choco:gamma=0.3", 2, 80, 1.0, "topk:ratio=0.3"},
         {"exponential", "choco-push-sum:gamma=0.3", 3, 80, 1.0, "topk:ratio=0.3"}},
        20261300);
+}
+
+TEST_CASE("a death in an all-reduce ends that, and not the gossip") {
+  play({{"ring", "average", 1, 100, 0.02, "identity", true},
+        {"hypercube", "choco:gamma=0.3", 2, 100, 0.1, "int8", true}},
+       20261500);
 }
 
 TEST_CASE("asynchronous gossip goes on, and the survivors account for their weights") {

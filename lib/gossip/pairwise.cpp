@@ -96,6 +96,7 @@ void Pairwise::listen(Peer& peer) {
 }
 
 void Pairwise::ask(Peer& peer) {
+  if (peer.gone) return;
   const Header header{peer.answered};
   std::memcpy(question_.bytes().data(), &header, sizeof header);
   write_model(question_.bytes().subspan(sizeof header));
@@ -106,9 +107,21 @@ void Pairwise::ask(Peer& peer) {
   asked_too_ = false;
 }
 
+/// Nobody answers on a connection that is lost: the others are still there to be asked.
+bool Pairwise::give_up() {
+  asking_.land();
+  answering_.land();
+  asked_->gone = true;
+  asked_ = nullptr;
+  return true;
+}
+
 /// Takes the answer to this rank's question, if it is there.
 bool Pairwise::conclude() {
-  if (asked_ == nullptr || asking_.under_way() || answering_.under_way()) return false;
+  if (asked_ == nullptr) return false;
+  const auto lost = [](const Flight& flight) { return !flight.under_way() && flight.status() == Status::peer; };
+  if (lost(asking_) || lost(answering_)) return give_up();
+  if (asking_.under_way() || answering_.under_way()) return false;
   const bool model = answering_.bytes() != sizeof(Answer);
   if (!sound(answering_, asked_->rank, model ? bytes_ : sizeof(Answer))) return false;
   if (model) {

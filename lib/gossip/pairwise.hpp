@@ -54,6 +54,7 @@ class Pairwise final : public Asynchronous, public Attendant {
     Flight answers;
     std::uint64_t asked = 0;     ///< by this rank,
     std::uint64_t answered = 0;  ///< by this rank
+    bool gone = false;           ///< the connection is lost
   };
   /// How a question ends: with the model, or one of these, which are shorter.
   enum class Answer : std::uint8_t { refused, asked_too };
@@ -67,6 +68,7 @@ class Pairwise final : public Asynchronous, public Attendant {
   void listen(Peer& peer);
   void ask(Peer& peer);
   bool conclude();
+  bool give_up();
   bool answer(Peer& peer);
   void send_answer(Peer& peer, std::size_t bytes);
   MutableBytes write_model(MutableBytes out) const;

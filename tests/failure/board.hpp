@@ -33,7 +33,7 @@ inline double now() noexcept {
 enum class Style : int { blocking, wait_all, test };
 
 /// What a gossip worker does in each of its calls.
-enum class Gossip : int { mix, push_pull };
+enum class Gossip : int { mix, push_pull, all_reduce_and_mix };
 
 enum class Stage : int {
   starting,

@@ -28,6 +28,9 @@ class GossipWorker {
     if (status == GOSS_OK) {
       status = goss_tensor_create(comm_, "model", GOSS_FLOAT32, 1, &plan.elements, plan.codec, &tensor_);
     }
+    if (status == GOSS_OK && plan.gossip == Gossip::all_reduce_and_mix) {
+      status = goss_tensor_create(comm_, "sums", GOSS_FLOAT32, 1, &plan.elements, plan.codec, &sums_);
+    }
     while (status == GOSS_OK && board_.end.load() == 0) {
       if (report_.calls.load() < board_.allowed.load()) {
         status = call();
@@ -47,7 +50,13 @@ class GossipWorker {
   static void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
 
   goss_status call() {
-    if (board_.plan.gossip == Gossip::mix) return goss_mix(tensor_, model_.data());
+    const Gossip gossip = board_.plan.gossip;
+    if (gossip == Gossip::all_reduce_and_mix && !reduced_its_last_) {
+      const goss_status status = goss_allreduce(sums_, summed_.data(), GOSS_MEAN);
+      if (status != GOSS_OK && status != GOSS_ERR_PEER) return status;
+      reduced_its_last_ = status == GOSS_ERR_PEER;
+    }
+    if (gossip != Gossip::push_pull) return goss_mix(tensor_, model_.data());
     pause();  // for what nobody waits for
     const goss_status status = goss_push(tensor_, model_.data());
     return status == GOSS_OK ? pull() : status;
@@ -79,6 +88,7 @@ class GossipWorker {
     }
     report_.stage.store(static_cast<int>(Stage::returned));
     goss_tensor_destroy(tensor_);
+    goss_tensor_destroy(sums_);
     goss_comm_destroy(comm_);
     report_.stage.store(static_cast<int>(Stage::gone));
   }
@@ -103,8 +113,11 @@ class GossipWorker {
   Board& board_;
   Report& report_;
   std::vector<float> model_;
+  std::vector<float> summed_ = model_;
+  bool reduced_its_last_ = false;  ///< since somebody has died
   goss_comm* comm_ = nullptr;
   goss_tensor* tensor_ = nullptr;
+  goss_tensor* sums_ = nullptr;
 };
 
 }  // namespace

@@ -12,8 +12,9 @@
  *
  * After GOSS_ERR_PEER, GOSS_ERR_TIMEOUT, GOSS_ERR_CORRUPT, GOSS_ERR_SYSTEM or a GOSS_ERR_MISMATCH about a call, the
  * communicator has failed: every pending and later call on it returns that status at once, on every rank. Buffers given
- * to a failed call may be written until goss_comm_destroy returns. With on_failure=continue a death (PEER) fails calls
- * that need all ranks only: goss_mix, goss_push and goss_pull go on among the living (docs/gossip.md).
+ * to a failed call may be read or written until goss_comm_destroy returns. With on_failure=continue a death (PEER) fails
+ * calls that need all ranks only: goss_mix, goss_push and goss_pull go on among the living (docs/gossip.md), with other
+ * buffers than those of failed calls.
  */
 #ifndef GOSSAMER_GOSSAMER_H
 #define GOSSAMER_GOSSAMER_H

@@ -63,7 +63,7 @@ class Codec : public TensorCodec {
   [[nodiscard]] virtual bool surveys() const noexcept = 0;
   /// Once per call, before any encode(): statistics over this rank's whole tensor (threshold, norm).
   virtual void begin(Chunk tensor, const StepContext& context) = 0;
-  /// The payload of `chunk`, in `slot` (at least max_payload(chunk.count) bytes, 64-byte aligned) or, for an
+  /// The payload of `chunk`, in `slot` (at least max_payload(chunk.count) bytes, 4-byte aligned) or, for an
   /// InPlaceCodec, in the chunk's own memory. Values are finite. Deterministic.
   virtual Bytes encode(Chunk chunk, MutableBytes slot) = 0;
   /// out += scale · decode(payload). Throws `corrupt` before writing out of bounds; `out` is then unspecified.

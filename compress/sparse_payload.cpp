@@ -162,7 +162,7 @@ Bytes merge_payloads(const SparsePayload& a, const SparsePayload& b, std::option
   ByteWriter writer(slot);
   put_header(writer, dense.elements, dense.elements, ValueCoder::fp32, kDense);
   const MutableBytes place = writer.take(value_bytes(ValueCoder::fp32, dense.elements));
-  // Slots are aligned to 64 bytes and the header is a multiple of 4.
+  // Slots are aligned to 4 bytes, of which the header is a multiple.
   const std::span<float> sum(reinterpret_cast<float*>(place.data()), dense.elements);
   decode_values(dense.format, dense.values, 0, sum);
   accumulate_payload(other, 1, sum, scratch.b);

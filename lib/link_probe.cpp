@@ -197,6 +197,7 @@ Links links_of(std::span<const Place> places, const std::vector<Measurement>& me
   for (const Measurement& each : measured) {
     links.set(each.rank, each.peer, best.at(kind_of(place(each.rank), place(each.peer))));
   }
+  links.find_racks();
   return links;
 }
 

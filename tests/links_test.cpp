@@ -95,6 +95,7 @@ Links racks(const std::vector<Place>& places, const std::vector<int>& rack) {
       links.set(static_cast<int>(a), static_cast<int>(b), {20e-6 * slower, 1e9 / slower});
     }
   }
+  links.find_racks();
   return links;
 }
 
@@ -148,6 +149,51 @@ TEST_CASE("messages share their sender, their receiver and their hosts' ways out
   CHECK(seconds({{0, 2}, {1, 3}}) == 10 + 40);  // one way out of the host
   CHECK(seconds({{0, 2}, {2, 0}}) == 10 + 20);  // full duplex
   CHECK(seconds({{0, 2}, {0, 1}}) == 10 + 22);
+}
+
+TEST_CASE("hosts that reach each other fast are a rack, whatever their numbers") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    std::mt19937_64 random(seed);
+    const std::size_t size = 4 + seed % 12;  // some rack has two hosts, or all would be alike
+    std::vector<int> rack(size);
+    for (int& each : rack) each = static_cast<int>(random() % 3);
+    const Links links = racks(one_rank_per_host(size), rack);
+    INFO("seed ", seed, ", ", size, " hosts");
+    for (std::size_t a = 0; a < size; ++a) {
+      const auto first = std::find(rack.begin(), rack.end(), rack[a]) - rack.begin();
+      // A host whose links are all slow, since it is alone, is not taken into a rack of others.
+      CHECK(links.first_of_rack(static_cast<int>(a)) == static_cast<int>(first));
+    }
+  }
+}
+
+TEST_CASE("links that differ a little, or ranks of one host, make no racks") {
+  const std::vector<Place> places = blocks(5, 2);
+  std::mt19937_64 random(11);
+  Links links(places, {1e-6, 1e10}, {20e-6, 1e9});
+  for (int rank = 0; rank < 10; ++rank) CHECK(links.first_of_rack(rank) == links.first_of_host(rank));
+  for (int a = 0; a < 10; ++a) {
+    for (int b = a + 1; b < 10; ++b) {
+      if (links.first_of_host(a) != links.first_of_host(b))
+        links.set(a, b, {20e-6, 1e9 + static_cast<double>(random() % 900'000'000)});
+    }
+  }
+  links.find_racks();
+  for (int rank = 0; rank < 10; ++rank) CHECK(links.first_of_rack(rank) == 0);
+}
+
+TEST_CASE("messages between racks share one way") {
+  const std::vector<int> rack = {0, 1, 0, 1};
+  const Links links = racks(one_rank_per_host(4), rack);  // 1 GB/s within, 0.1 GB/s and 200 us between
+  const auto seconds = [&](const std::vector<std::pair<int, int>>& messages) {
+    Rush rush(links, 4);
+    for (const auto& [from, to] : messages) rush.send(from, to, 1e8);
+    return rush.seconds();
+  };
+  CHECK(seconds({{0, 2}, {1, 3}}) == doctest::Approx(20e-6 + 0.1));
+  CHECK(seconds({{0, 1}}) == doctest::Approx(200e-6 + 1));
+  CHECK(seconds({{0, 1}, {3, 2}}) == doctest::Approx(200e-6 + 1));  // full duplex
+  CHECK(seconds({{0, 1}, {2, 3}}) == doctest::Approx(200e-6 + 2));
 }
 
 TEST_CASE("an all-reduce between hosts is predicted as by hand") {
@@ -269,6 +315,22 @@ TEST_CASE("auto takes what is predicted to be fastest") {
   // 128 single ranks: too many for complete, too many steps for a ring.
   const std::vector<Place> many = one_rank_per_host(128);
   CHECK(chosen("auto:bytes=4096", many, Links::supposed(many)) == "hypercube");
+}
+
+TEST_CASE("auto orders the ring where racks share a slow way") {
+  const std::vector<Place> places = one_rank_per_host(6);
+  const std::vector<int> by_turns = {0, 1, 0, 1, 0, 1};
+  const Links links = racks(places, by_turns);
+  const Topology topology = Topology::from_spec("auto:bytes=6000000", places, {"auto", 0, &links});
+  INFO(topology.reason());
+  // Ten steps in which 1 MB leaves each rack.
+  CHECK(topology.reason().starts_with("ring:order=measured 102 ms predicted"));
+  CHECK(topology.reason().find("; the order 0 ") != std::string::npos);
+  CHECK(crossings(topology, by_turns) == 2);
+  // Where racks follow each other, 3 MB twice between them, and before and after that 2 MB twice within.
+  const Links in_blocks = racks(places, {0, 0, 0, 1, 1, 1});
+  const Topology torus = Topology::from_spec("auto:bytes=6000000", places, {"auto", 0, &in_blocks});
+  CHECK(torus.reason().starts_with("torus:3x2 68.5 ms predicted"));
 }
 
 TEST_CASE("auto is the product it names, and nothing in its list is predicted to be clearly faster") {

@@ -4,8 +4,8 @@
 
 #include "lib/base/error.hpp"
 #include "topology/entries.hpp"
-#include "topology/gossip_graph.hpp"
 #include "topology/prediction.hpp"
+#include "topology/ring_order.hpp"
 #include "topology/shape.hpp"
 
 namespace gossamer {
@@ -23,6 +23,7 @@ constexpr std::size_t kShown = 6;
 struct Candidate {
   std::string spec;
   std::vector<Dimension> dimensions;
+  RingOrder order{};
   double seconds = 0;
 };
 
@@ -51,6 +52,10 @@ std::vector<Candidate> candidates(const Layout& layout) {
     if (std::none_of(list.begin(), list.end(), same)) list.push_back(std::move(candidate));
   };
   add({"ring", rings({{layout.size}})});
+  if (layout.links.measured() && layout.size <= kMostOrdered) {
+    RingOrder order = ring_order(layout);
+    if (!order.tour.empty()) list.push_back({"ring:order=measured", rings({{layout.size}}), std::move(order)});
+  }
   const std::size_t local = layout.ranks_per_host.front();
   const auto alike = [local](std::size_t count) { return count == local; };
   if (std::all_of(layout.ranks_per_host.begin(), layout.ranks_per_host.end(), alike) && local > 1 &&
@@ -65,6 +70,12 @@ std::vector<Candidate> candidates(const Layout& layout) {
   add({"hypercube", rings(prime_factors(layout.size))});
   if (layout.size <= kMostComplete) add({"complete", {{.size = layout.size, .direct = true}}});
   return list;
+}
+
+double predicted_seconds(const Candidate& candidate, const Layout& layout, double bytes) {
+  std::vector<int> order(layout.order.begin(), layout.order.end());
+  for (std::size_t i = 0; i < candidate.order.tour.size(); ++i) order[i] = layout.order[candidate.order.tour[i]];
+  return all_reduce_seconds(candidate.dimensions, order, layout.links, bytes);
 }
 
 std::string name_and_time(const Candidate& candidate) {
@@ -82,7 +93,7 @@ std::string explain(const std::vector<Candidate>& list, const Candidate& chosen,
   for (std::size_t i = 0; i < std::min(others.size(), kShown); ++i) {
     text += (i == 0 ? "; others: " : ", ") + name_and_time(others[i]);
   }
-  return text;
+  return chosen.order.tour.empty() ? text : text + "; " + chosen.order.reason;
 }
 
 Product automatic(const Options& options, const Layout& layout) {
@@ -90,12 +101,14 @@ Product automatic(const Options& options, const Layout& layout) {
   std::vector<Candidate> list = candidates(layout);
   double least = 0;
   for (Candidate& each : list) {
-    each.seconds = all_reduce_seconds(each.dimensions, layout.order, layout.links, bytes);
+    each.seconds = predicted_seconds(each, layout, bytes);
     least = &each == &list.front() ? each.seconds : std::min(least, each.seconds);
   }
   const Candidate& chosen = *std::find_if(list.begin(), list.end(),
                                           [least](const Candidate& each) { return each.seconds <= kAlike * least; });
-  return {.dimensions = chosen.dimensions, .order = {}, .reason = explain(list, chosen, options.text("bytes"))};
+  return {.dimensions = chosen.dimensions,
+          .order = chosen.order.tour,
+          .reason = explain(list, chosen, options.text("bytes"))};
 }
 
 bool always(const Options& /*options*/) {

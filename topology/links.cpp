@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iomanip>
+#include <unordered_set>
 #include <utility>
 
 #include "lib/base/error.hpp"
@@ -71,6 +72,41 @@ std::uint64_t Links::key(int a, int b) const noexcept {
 
 void Links::set(int a, int b, const Link& link) {
   set_.insert_or_assign(key(a, b), link);
+}
+
+// By single linkage: of two racks that turn out to be one, the later takes the label of the earlier.
+void Links::find_racks() {
+  constexpr double kNear = 0.5;
+  std::vector<int> hosts;
+  for (std::size_t rank = 0; rank < first_of_host_.size(); ++rank) {
+    if (first_of_host_[rank] == static_cast<int>(rank)) hosts.push_back(static_cast<int>(rank));
+  }
+  const auto rate = [&](std::size_t a, std::size_t b) { return between(hosts[a], hosts[b]).bytes_per_second; };
+  std::vector<double> fastest(hosts.size(), 0);
+  for (std::size_t a = 0; a < hosts.size(); ++a) {
+    for (std::size_t b = 0; b < hosts.size(); ++b) {
+      if (a != b) fastest[a] = std::max(fastest[a], rate(a, b));
+    }
+  }
+  std::vector<int> rack = hosts;
+  for (std::size_t a = 0; a < hosts.size(); ++a) {
+    for (std::size_t b = a + 1; b < hosts.size(); ++b) {
+      if (rack[a] == rack[b] || rate(a, b) <= kNear * std::max(fastest[a], fastest[b])) continue;
+      const auto [kept, gone] = std::minmax({rack[a], rack[b]});
+      std::replace(rack.begin(), rack.end(), gone, kept);
+    }
+  }
+  // Where one leaves as fast as it gets anywhere, there is no slow way out: hosts that are slow by themselves, say.
+  std::unordered_map<int, int> first;
+  std::unordered_set<int> open;
+  for (std::size_t a = 0; a < hosts.size(); ++a) {
+    for (std::size_t b = 0; b < hosts.size(); ++b) {
+      if (rack[a] != rack[b] && rate(a, b) > kNear * fastest[a]) open.insert(rack[a]);
+    }
+  }
+  for (std::size_t a = 0; a < hosts.size(); ++a) first.emplace(hosts[a], open.contains(rack[a]) ? hosts[a] : rack[a]);
+  first_of_rack_.clear();
+  for (const int host : first_of_host_) first_of_rack_.push_back(first.at(host));
 }
 
 const Link& Links::between(int a, int b) const {

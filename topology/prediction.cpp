@@ -5,8 +5,8 @@
 namespace gossamer {
 namespace {
 
-// Of `busy_`, for each rank.
-enum Way : std::size_t { out_of_rank, into_rank, out_of_host, into_host, ways };
+// Of `busy_`, for each rank; a host's and a rack's are those of its lowest rank.
+enum Way : std::size_t { out_of_rank, into_rank, out_of_host, into_host, out_of_rack, into_rack, ways };
 
 }  // namespace
 
@@ -24,6 +24,11 @@ void Rush::send(int from, int to, double bytes) {
   if (host == other) return;
   busy(host, out_of_host) += seconds;
   busy(other, into_host) += seconds;
+  const int rack = links_.first_of_rack(from);
+  const int other_rack = links_.first_of_rack(to);
+  if (rack == other_rack) return;
+  busy(rack, out_of_rack) += seconds;
+  busy(other_rack, into_rack) += seconds;
 }
 
 double Rush::seconds() const {

@@ -9,8 +9,8 @@
 namespace gossamer {
 
 /// The time of messages that are under way together. Each keeps its sender, its receiver and, between hosts, the way
-/// out of the one and into the other busy for bytes / bandwidth; all are through after the longest latency and the
-/// busiest of these.
+/// out of the one and into the other busy for bytes / bandwidth, and so between racks; all are through after the
+/// longest latency and the busiest of these.
 class Rush {
  public:
   Rush(const Links& links, std::size_t ranks);
@@ -21,7 +21,7 @@ class Rush {
  private:
   const Links& links_;
   double latency_seconds_ = 0;
-  std::vector<double> busy_;  // seconds of each rank's and each host's way out and way in
+  std::vector<double> busy_;  // seconds of the ways out of, and into, each rank, host and rack
 };
 
 /// The time of one exact all-reduce of `bytes` along dimensions (strides are not looked at); `order` has the ranks by

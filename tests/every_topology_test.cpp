@@ -6,6 +6,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
+#include <numeric>
 #include <sstream>
 
 #include "tests/graphs_cases.hpp"
@@ -119,6 +121,14 @@ void check_pace(const Topology& topology, const Deeds& deeds) {
   }
 }
 
+/// GOSSAMER_EVERY_SIZE: all of 2 … 64, which takes minutes.
+std::vector<std::size_t> sizes() {
+  if (std::getenv("GOSSAMER_EVERY_SIZE") == nullptr) return {2, 3, 5, 8, 16, 33, 64};
+  std::vector<std::size_t> all(63);
+  std::iota(all.begin(), all.end(), std::size_t{2});
+  return all;
+}
+
 /// What these come to is measured: another time it may be another graph.
 bool is_measured(const std::string& spec) {
   return spec.starts_with("auto") || spec.ends_with("measured");
@@ -137,14 +147,24 @@ void check_topology(const std::string& spec, std::size_t size) {
 }  // namespace
 
 TEST_CASE("products of rings, up to 64 ranks: sums, the pace of mixing, connections") {
-  for (const std::size_t size : {2, 3, 5, 8, 16, 33, 64}) {
+  for (const std::size_t size : sizes()) {
     for (const std::string& spec : specs_for(size)) check_topology(spec, size);
   }
 }
 
 TEST_CASE("gossip graphs, up to 64 ranks: sums, the pace of mixing, connections") {
-  for (const std::size_t size : {2, 3, 5, 8, 16, 33, 64}) {
+  for (const std::size_t size : sizes()) {
     for (const std::string& spec : graph_specs_for(size)) check_topology(spec, size);
+  }
+}
+
+TEST_CASE("graphs of finite time leave no difference after a period, for every number of ranks up to 64") {
+  for (std::size_t size = 2; size <= 64; ++size) {
+    for (const std::string spec : {"base:k=1", "base:k=3"}) {
+      INFO(spec, " with ", size, " ranks, seed ", kSeed);
+      const Deeds deeds = deeds_of(graph(spec, size), "topology=" + spec, 1);
+      CHECK(spread(dense(deeds.models[1])) <= 1e-13 * spread(dense(deeds.models[0])) * static_cast<double>(size));
+    }
   }
 }
 

@@ -3,14 +3,13 @@
 //
 //   failure_worker BOARD     with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment
 #include <signal.h>
-#include <sys/prctl.h>
 
-#include <cstdlib>
 #include <thread>
 #include <vector>
 
 #include "gossamer/gossamer.h"
 #include "tests/failure/board.hpp"
+#include "tests/failure/worker_main.hpp"
 
 namespace gossamer::failure {
 namespace {
@@ -115,15 +114,5 @@ class Worker {
 }  // namespace gossamer::failure
 
 int main(int argc, char** argv) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody is left behind, however the driver ends
-  const char* rank = std::getenv("RANK");
-  if (argc != 2 || rank == nullptr) return 2;
-  try {
-    const gossamer::failure::SharedBoard shared(argv[1]);
-    gossamer::failure::Worker(shared.board(), std::atoi(rank)).run();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "failure_worker, rank %s: %s\n", rank, error.what());
-    return 1;
-  }
-  return 0;
+  return gossamer::failure::run_worker<gossamer::failure::Worker>(argc, argv);
 }

@@ -24,6 +24,8 @@ constexpr GossipMethod kMethods[] = {
     {"average", "base:k=1", "identity", kNoLoss, "exact after six rounds (Takezawa et al.)"},
     {"push-sum", kUneven, "identity", kNoLoss, "the rate of SGD (Assran et al.)"},
     {kPush, kUneven, "identity", kShown, "how often it exchanges is the scheduler's affair"},
+    {"push, pull staleness=1", kUneven, "identity", kShown, "the same, though nobody is far ahead"},
+    {"push, pull mixing=pairwise", "ring", "identity", kShown, "the same"},
     {"mean every=4", "ring", "identity", {.mean = 1, .worst = 1}, "local steps: the rate of SGD (Stich)"},
     {"mean every=20 outer=nesterov", "ring", "identity", kShown, "a step for twenty"},
     {"choco", "ring", "int8", kEightBits, "a contraction of nearly 1: as average"},

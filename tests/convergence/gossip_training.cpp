@@ -69,9 +69,9 @@ class Learner {
     // Under push-sum a gradient moves the mass, of which a model is so many times less. Where nobody waits, a weight
     // may be next to nothing for some steps: there a gradient moves the model.
     double weight = 1;
-    if (recipe_.mixing != kPush) test::ok(goss_tensor_weight(tensor_.get(), &weight), "goss_tensor_weight");
+    if (!pushes(recipe_.mixing)) test::ok(goss_tensor_weight(tensor_.get(), &weight), "goss_tensor_weight");
     model_ -= rate / static_cast<float>(weight) * step_;
-    if (recipe_.mixing == kPush) {
+    if (pushes(recipe_.mixing)) {
       test::ok(goss_push(tensor_.get(), model_.data()), recipe_.mixing);
       test::ok(goss_pull(tensor_.get(), model_.data(), nullptr), recipe_.mixing);
     } else if (recipe_.mixing != kAlone) {
@@ -146,8 +146,11 @@ GossipOutcome train(const GossipRecipe& recipe, const Digits& digits) {
   test::ThreadGroup group(kGossipRanks);
   std::vector<Snapshots> ranks(kGossipRanks);
   std::string config = "transport=inproc topology=" + recipe.topology;
-  const bool mixes = recipe.mixing != kAllReduce && recipe.mixing != kPush && recipe.mixing != kAlone;
-  if (mixes) config += " mixing=" + recipe.mixing;
+  if (pushes(recipe.mixing)) {
+    config += recipe.mixing.substr(kPush.size());
+  } else if (recipe.mixing != kAllReduce && recipe.mixing != kAlone) {
+    config += " mixing=" + recipe.mixing;
+  }
   test::run_ranks(kGossipRanks, [&](int rank) {
     const auto r = static_cast<std::size_t>(rank);
     const test::CommHandle comm = test::make_comm(group, rank, config);

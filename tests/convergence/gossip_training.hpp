@@ -16,9 +16,12 @@ inline constexpr int kGossipSteps = 220;  ///< 10 epochs
 inline constexpr std::string_view kAllReduce = "all-reduce";
 inline constexpr std::string_view kPush = "push, pull";
 inline constexpr std::string_view kAlone = "alone";
+[[nodiscard]] constexpr bool pushes(std::string_view mixing) noexcept {
+  return mixing.starts_with(kPush);
+}
 
 struct GossipRecipe {
-  std::string mixing;  ///< kAllReduce, kPush, kAlone, or a method's spec and further keys
+  std::string mixing;  ///< kAllReduce, kAlone, kPush and perhaps keys, or a method's spec and further keys
   std::string topology;
   std::string codec;
   int steps = kGossipSteps;

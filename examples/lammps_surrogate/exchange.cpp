@@ -2,6 +2,8 @@
 
 #include <array>
 #include <chrono>
+#include <string_view>
+#include <utility>
 
 namespace surrogate {
 namespace {
@@ -19,13 +21,33 @@ TensorHandle make_tensor(const Ranks& ranks, const std::string& name, goss_dtype
   return {tensor, goss_tensor_destroy};
 }
 
+/// Adds the seconds that it exists.
+class WaitClock {
+ public:
+  explicit WaitClock(double& seconds) : seconds_(seconds) {}
+  WaitClock(const WaitClock&) = delete;
+  WaitClock& operator=(const WaitClock&) = delete;
+  ~WaitClock() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
+
+MethodAndCodec::MethodAndCodec(const std::string& spec) : codec(spec) {
+  for (const auto& [prefix, its_method] : {std::pair("mix+", Method::mix), std::pair("push+", Method::push)}) {
+    if (!spec.starts_with(prefix)) continue;
+    method = its_method;
+    codec = spec.substr(std::string_view(prefix).size());
+  }
+}
 
 // ---- The training loop's use of Gossamer
 // -----------------------------------------------------------------------------
 
-GradientExchange::GradientExchange(Ranks& ranks, const std::string& name, const std::string& spec, const Mlp& model) {
-  const std::string codec = without_prefix(spec);
+GradientExchange::GradientExchange(Ranks& ranks, const std::string& name, const std::string& codec, const Mlp& model) {
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
     const auto outputs = static_cast<std::size_t>(model.layers()[l].weight.rows());
     const auto inputs = static_cast<std::size_t>(model.layers()[l].weight.cols());
@@ -55,9 +77,17 @@ void GradientExchange::mix(int layer, Layer& parameters) {
 }
 
 void GradientExchange::finish(int layer) {
-  const auto begin = std::chrono::steady_clock::now();
+  const WaitClock clock(wait_seconds_);
   check(goss_wait_all(2, layers_[static_cast<std::size_t>(layer)].pending), "gradient exchange");
-  wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void GradientExchange::push_and_pull(int layer, Layer& parameters) {
+  const WaitClock clock(wait_seconds_);
+  LayerTensors& on = layers_[static_cast<std::size_t>(layer)];
+  check(goss_push(on.weight.get(), parameters.weight.data()), "push of weights");
+  check(goss_push(on.bias.get(), parameters.bias.data()), "push of biases");
+  check(goss_pull(on.weight.get(), parameters.weight.data(), nullptr), "pull of weights");
+  check(goss_pull(on.bias.get(), parameters.bias.data(), nullptr), "pull of biases");
 }
 
 // ---- Everything around it

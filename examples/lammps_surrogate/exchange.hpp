@@ -7,7 +7,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "errors.hpp"
@@ -39,26 +38,29 @@ class Ranks {
 struct Traffic {
   double bytes_sent = 0;
   double codec_seconds = 0;  ///< encoding, reducing and decoding
-  double wait_seconds = 0;   ///< training stood still in goss_wait
+  double wait_seconds = 0;   ///< training stood still in goss_wait_all, goss_push and goss_pull
 };
 
-/// Written before a codec: models are mixed with the neighbours', by the communicator's mixing=, instead of gradients
-/// averaged over all ranks.
-inline constexpr std::string_view mix_prefix = "mix+";
-[[nodiscard]] inline bool mixes(std::string_view codec) {
-  return codec.starts_with(mix_prefix);
-}
-[[nodiscard]] inline std::string without_prefix(const std::string& codec) {
-  return mixes(codec) ? codec.substr(mix_prefix.size()) : codec;
-}
+/// What keeps the ranks' models together.
+enum class Method {
+  all_reduce,  ///< gradients are averaged over all ranks
+  mix,         ///< models are mixed with the neighbours', by the communicator's mixing=
+  push,        ///< the same, but nobody waits: a neighbour's model counts when it has come
+};
+
+/// A codec, and by the prefix "mix+" or "push+" the method.
+struct MethodAndCodec {
+  explicit MethodAndCodec(const std::string& spec);
+  Method method = Method::all_reduce;
+  std::string codec;
+};
 
 /// Averages the gradients of one model over the ranks, or mixes the model with the neighbours', layer by layer, with
 /// one codec.
 class GradientExchange {
  public:
-  /// Registers two tensors per layer. `spec`: a codec, perhaps with the prefix. `name` tells models apart that train
-  /// side by side.
-  GradientExchange(Ranks& ranks, const std::string& name, const std::string& spec, const Mlp& model);
+  /// Registers two tensors per layer. `name` tells models apart that train side by side.
+  GradientExchange(Ranks& ranks, const std::string& name, const std::string& codec, const Mlp& model);
 
   /// The model of rank 0 to all ranks.
   void broadcast(Mlp& model);
@@ -67,6 +69,8 @@ class GradientExchange {
   /// Starts mixing a layer in place; it belongs to the exchange until finish(layer).
   void mix(int layer, Layer& parameters);
   void finish(int layer);
+  /// Gives the neighbours a layer, and mixes it with what has come from them.
+  void push_and_pull(int layer, Layer& parameters);
 
   [[nodiscard]] Traffic traffic() const;
   /// What the codecs carry from call to call, such as residuals: this rank's own.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # record_test.sh <lammps_surrogate> <gossamer> <mpirun> [options of mpirun…]
 # What --record writes, `gossamer codecs` reads: as many tensors as it should, the same on every rank, and not the same
-# values. Two runs write the same bytes. A recording that is cut short is refused.
+# values. Two runs write the same bytes, although another model learns by push and pull beside. A recording that is cut
+# short is refused.
 set -euo pipefail
 
 program=$1
@@ -20,7 +21,9 @@ fail() {
 
 for run in first second; do
   "${mpirun[@]}" "$program" --cells 4 --hidden 96,64 --epochs 2 --steps 6 --batch 128 --steps-per-snapshot 10 --snapshots 2 \
-    --codecs identity --output "$run" --record "$run" > "$run.out" 2>&1 || fail "the $run run failed"
+    --codecs identity push+identity --output "$run" --record "$run" > "$run.out" 2>&1 || fail "the $run run failed"
+  awk '/would be wrong by/ { guess = $(NF - 1) } $1 == "push+identity" && $2 ~ /^[0-9.]+$/ { pushed = $2; sent = $3 }
+    END { exit !(pushed > 0 && pushed < guess && sent > 0) }' "$run.out" || fail "nothing was learnt by push and pull"
 done
 cmp first.rank0 second.rank0 || fail "two equal runs recorded different gradients"
 ! cmp -s first.rank0 first.rank1 || fail "two ranks recorded the same gradients"

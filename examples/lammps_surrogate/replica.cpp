@@ -40,10 +40,11 @@ Replica::Replica(Ranks& ranks, const TrainingSettings& settings, const std::stri
     : ranks_(ranks),
       settings_(settings),
       codec_(codec),
+      method_(codec),
       model_(settings.widths, settings.seed + static_cast<std::uint64_t>(ranks.rank())),
       adam_(model_, settings.momentum_under(codec)),
       gradients_(model_.layers()),
-      exchange_(ranks, codec, codec, model_) {
+      exchange_(ranks, codec, method_.codec, model_) {
   exchange_.broadcast(model_);
 }
 
@@ -74,10 +75,10 @@ double Replica::step(const Samples& batch, double weight) {
   model_.backward(output_gradient, gradients_, [this, number](int layer) {
     Layer& gradient = gradients_[static_cast<std::size_t>(layer)];
     if (recorder_) recorder_->layer(number, layer, gradient);
-    if (!mixes(codec_)) exchange_.start(layer, gradient);
+    if (method() == Method::all_reduce) exchange_.start(layer, gradient);
   });
-  if (mixes(codec_)) {
-    mix();
+  if (method() != Method::all_reduce) {
+    step_and_gossip();
     return error.cast<double>().squaredNorm();
   }
   // … and is applied while the exchange of those goes on.
@@ -89,13 +90,18 @@ double Replica::step(const Samples& batch, double weight) {
   return error.cast<double>().squaredNorm();
 }
 
-void Replica::mix() {
+void Replica::step_and_gossip() {
   const auto layers = static_cast<int>(gradients_.size());
   for (int layer = 0; layer < layers; ++layer) {
-    const auto at = static_cast<std::size_t>(layer);
-    adam_.update(layer, model_.layers()[at], gradients_[at]);
-    exchange_.mix(layer, model_.layers()[at]);
+    Layer& parameters = model_.layers()[static_cast<std::size_t>(layer)];
+    adam_.update(layer, parameters, gradients_[static_cast<std::size_t>(layer)]);
+    if (method() == Method::mix) {
+      exchange_.mix(layer, parameters);
+    } else {
+      exchange_.push_and_pull(layer, parameters);
+    }
   }
+  if (method() != Method::mix) return;
   for (int layer = 0; layer < layers; ++layer) exchange_.finish(layer);
 }
 

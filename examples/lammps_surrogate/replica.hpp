@@ -48,6 +48,7 @@ class Replica {
   double test(const Samples& samples);
 
   [[nodiscard]] const std::string& codec() const { return codec_; }
+  [[nodiscard]] Method method() const { return method_.method; }
   [[nodiscard]] Traffic traffic() const;  ///< this rank's, before a restart included
   [[nodiscard]] double train_seconds() const { return train_seconds_; }
   [[nodiscard]] const Mlp& model() const { return model_; }
@@ -62,11 +63,12 @@ class Replica {
   }
   double step(const Samples& batch, double weight);
   /// A step by this rank's own gradients, and a round of gossip.
-  void mix();
+  void step_and_gossip();
 
   Ranks& ranks_;
   TrainingSettings settings_;
   std::string codec_;
+  MethodAndCodec method_;
   Mlp model_;
   Adam adam_;
   Mlp::Layers gradients_;

@@ -76,7 +76,8 @@ void add_exchange_options(CLI::App& app, Settings& s) {
   auto* group = app.add_option_group("Gradient exchange");
   group
       ->add_option("--codecs", s.codecs,
-                   "Gossamer codecs to compare, separated by blanks; mix+CODEC: by gossip, see mixing= in --config")
+                   "Gossamer codecs to compare, separated by blanks; mix+CODEC: by gossip, see mixing= in --config; "
+                   "push+CODEC: by gossip without rounds")
       ->capture_default_str();
   group->add_option("--config", s.config, "Gossamer configuration, e.g. \"topology=torus:2x2 progress=polling\"");
 }
@@ -103,7 +104,8 @@ void check_codecs(const std::vector<std::string>& codecs) {
   std::vector<float> values(dims[0] * dims[1], 1.0F);
   std::size_t bytes = 0;
   for (const std::string& codec : codecs) {
-    if (goss_codec_apply(without_prefix(codec).c_str(), values.data(), values.data(), 2, dims, 0, &bytes) != GOSS_OK) {
+    if (goss_codec_apply(MethodAndCodec(codec).codec.c_str(), values.data(), values.data(), 2, dims, 0, &bytes) !=
+        GOSS_OK) {
       throw UsageError("--codecs: " + std::string(goss_last_error()));
     }
     if (std::count(codecs.begin(), codecs.end(), codec) > 1) throw UsageError("--codecs: " + codec + " is there twice");

@@ -1,4 +1,4 @@
-// Descriptors against brute force and symmetry, backpropagation against finite differences, and the checkpoint file.
+// Descriptors against brute force and symmetry, backpropagation against finite differences, specs, the checkpoint file.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -11,6 +11,7 @@
 
 #include "archive.hpp"
 #include "descriptors.hpp"
+#include "exchange.hpp"
 #include "mlp.hpp"
 #include "simulation.hpp"
 
@@ -193,6 +194,17 @@ TEST_CASE("backpropagation agrees with finite differences, and hands over the la
     check_all(layer.weight.data(), gradients[l].weight.data(), layer.weight.size());
     check_all(layer.bias.data(), gradients[l].bias.data(), layer.bias.size());
   }
+}
+
+TEST_CASE("what stands before a codec says how models are kept together") {
+  const auto is = [](const char* spec, Method method, const char* codec) {
+    const MethodAndCodec parts(spec);
+    return parts.method == method && parts.codec == codec;
+  };
+  CHECK(is("topk:ratio=0.01", Method::all_reduce, "topk:ratio=0.01"));
+  CHECK(is("mix+topk:ratio=0.01", Method::mix, "topk:ratio=0.01"));
+  CHECK(is("push+identity", Method::push, "identity"));
+  CHECK(is("pull+identity", Method::all_reduce, "pull+identity"));
 }
 
 TEST_CASE("a checkpoint file gives back what was put in, and refuses to be cut short or altered") {

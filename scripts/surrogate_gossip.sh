@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# surrogate_gossip.sh [-s "SEED…"] [-r RATE] [PROGRAM]: trains the LAMMPS surrogate on four hosts of RATE [100mbit], made by
+# netlab.sh (as root), by all-reduces and by every kind of gossip, once for each seed [1 2 3]. Prints the table of
+# docs/gossip.md and draws docs/img/surrogate_gossip.svg of the first seed (gnuplot; apt: gnuplot-nox). Ten minutes a seed.
+# PROGRAM: by default the release preset's lammps_surrogate.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seeds=(1 2 3)
+rate=100mbit
+while getopts "s:r:h" option; do
+  case $option in
+    s) read -ra seeds <<< "$OPTARG" ;;
+    r) rate=$OPTARG ;;
+    *) sed -n '2,5s/^# //p' "$0"; exit 2 ;;
+  esac
+done
+shift $((OPTIND - 1))
+program=$(realpath "${1:-build/release/examples/lammps_surrogate/lammps_surrogate}")
+netlab=(scripts/netlab.sh -l surrogate -s 10.78.0)
+
+# Steps an epoch; codecs as the program takes them, each a row of the table; configuration.
+runs="
+50 identity,topk:ratio=0.01
+25 identity
+6 identity
+2 identity
+50 mix+topk:ratio=0.01,mix+topk:ratio=0.1,mix+efsign mixing=choco
+75 mix+topk:ratio=0.01 mixing=choco
+50 mix+identity mixing=average
+50 mix+identity mixing=push-sum topology=exponential
+50 mix+identity mixing=mean every=4
+50 mix+identity mixing=mean every=20 outer=nesterov
+50 push+identity topology=exponential
+50 push+identity topology=exponential staleness=8
+50 push+identity mixing=pairwise
+150 push+identity topology=exponential
+"
+
+folder=$(mktemp -d)
+cleanup() {
+  "${netlab[@]}" down >/dev/null 2>&1 || true
+  rm -rf "$folder"
+}
+trap cleanup EXIT
+"${netlab[@]}" up 4 "$rate" >/dev/null
+
+count=$(grep -c . <<< "$runs")
+for seed in "${seeds[@]}"; do
+  number=0
+  while read -r steps codecs config; do
+    [ -n "$steps" ] || continue
+    number=$((number + 1))
+    [ ! -t 2 ] || echo "seed $seed, run $number of $count: $codecs, $steps steps an epoch, $config" >&2
+    if ! OMPI_MCA_mpi_yield_when_idle=1 "${netlab[@]}" openmpi 4 -- "$program" --hidden 256,128 --epochs 30 --seed "$seed" \
+      --steps "$steps" --codecs ${codecs//,/ } --config "$config" --output "$folder/$seed.$number" \
+      > "$folder/out" 2>&1 < /dev/null; then
+      cat "$folder/out" >&2
+      exit 1
+    fi
+    awk -v seed="$seed" -v steps="$steps" -v config="$config" '/^codec / { table = 1 } /^ratio:/ { table = 0 }
+      table && $2 ~ /^[0-9.naif-]+$/ { print steps * 30 "\t" $1 "\t" config "\t" $2 "\t" $3 "\t" $5 "\t" $6 }' \
+      "$folder/out" >> "$folder/rows"
+  done <<< "$runs"
+done
+
+awk -F '\t' '
+  BEGIN {
+    print "| codec | configuration | steps | RMSE (meV/atom) | of each seed | MB sent by a rank | fewer bytes | training (s) | waiting (s) |"
+    print "|---|---|---:|---:|---|---:|---:|---:|---:|"
+  }
+  {
+    key = $1 FS $2 FS $3
+    if (!(key in runs)) order[++rows] = key
+    ++runs[key]
+    list[key] = list[key] (runs[key] > 1 ? ", " : "") $4
+    rmse[key] += $4; sent[key] += $5; training[key] += $6; waiting[key] += $7
+  }
+  END {
+    dense = sent[order[1]]
+    for (i = 1; i <= rows; ++i) {
+      key = order[i]
+      split(key, part, FS)
+      n = runs[key]
+      printf "| `%s` | %s | %d | %.2f | %s | %.1f | %.1f× | %.1f | %.1f |\n", part[2], part[3] == "" ? "" : "`" part[3] "`",
+        part[1], rmse[key] / n, list[key], sent[key] / n, dense / sent[key], training[key] / n, waiting[key] / n
+    }
+  }' "$folder/rows"
+
+# Of the csv: a column for each of the epoch's seven values, then six for each codec: the second is the error, the third
+# are bytes, the fourth seconds.
+curve() {  # run, codec in it, title, line: the plot's element; x is set by the caller
+  local first=$((7 + 6 * ($2 - 1)))
+  echo "'$folder/${seeds[0]}.$1.csv' skip 1 using (column($first + $column) / $unit):$((first + 2)) with lines lw 2 $4 title '$3'"
+}
+panel() {
+  echo "plot $(curve 1 1 'all-reduce' 'lc "black"'), \\"
+  echo "  $(curve 1 2 'all-reduce, topk 1 %' 'dt 2 lc "black"'), \\"
+  echo "  $(curve 6 1 'choco, topk 1 %' 'lc "#3182bd"'), \\"
+  echo "  $(curve 5 2 'choco, topk 10 %' 'lc "#9ecae1"'), \\"
+  echo "  $(curve 7 1 'average' 'lc "#888888"'), \\"
+  echo "  $(curve 9 1 'mean every 4th step' 'lc "#31a354"'), \\"
+  echo "  $(curve 10 1 'every 20th, Nesterov' 'dt 2 lc "#31a354"'), \\"
+  echo "  $(curve 14 1 'push, pull' 'lc "#d95f0e"')"
+}
+{
+  cat <<'PLOT'
+set terminal svg size 1000,480 font "sans-serif,12" background "white"
+set output "docs/img/surrogate_gossip.svg"
+set datafile separator ","
+set multiplot layout 1,2
+set logscale xy
+set format x "%g"
+set grid
+set ylabel "energy RMSE on held-out snapshots (meV/atom)"
+set key bottom left
+set xlabel "MB sent by a rank"
+PLOT
+  column=3 unit=1e6
+  panel
+  echo 'set key off; set xlabel "training (s)"'
+  column=4 unit=1
+  panel
+} | gnuplot

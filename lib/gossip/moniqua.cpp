@@ -22,7 +22,10 @@ constexpr std::size_t kRun = 65536;  // values in a message
 class Moniqua final : public Mixer {
  public:
   Moniqua(double theta, unsigned bits, std::size_t count)
-      : bits_(bits), circle_(2 * theta / (1 - std::ldexp(1.0, -static_cast<int>(bits)))), count_(count) {}
+      : bits_(bits),
+        marks_(std::ldexp(1.0, static_cast<int>(bits))),
+        circle_(2 * theta / (1 - 1 / marks_)),
+        count_(count) {}
 
   [[nodiscard]] std::size_t messages() const noexcept override {
     return std::max<std::size_t>(1, (count_ + kRun - 1) / kRun);
@@ -48,6 +51,8 @@ class Moniqua final : public Mixer {
     if (!applied_) return;
     const std::span<float> x = part_of(message);
     change_.assign(x.size(), 0.0);
+    own_.resize(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) own_[i] = decode(code_of(x[i]), static_cast<double>(x[i]));
     for (std::size_t j = 0; j < arrived.size(); ++j) {
       if (lost_[j] == 0) add_difference(round_->around.in[j], arrived[j], x);
     }
@@ -56,7 +61,9 @@ class Moniqua final : public Mixer {
   void end() override {}
 
   [[nodiscard]] std::vector<std::span<float>> state() override { return {}; }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept override { return change_.capacity() * sizeof(double); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept override {
+    return (change_.capacity() + own_.capacity()) * sizeof(double);
+  }
 
  private:
   [[nodiscard]] std::size_t bytes_of(std::size_t values) const noexcept { return (values * bits_ + 7) / 8; }
@@ -65,13 +72,13 @@ class Moniqua final : public Mixer {
   }
   [[nodiscard]] std::uint64_t code_of(float value) const noexcept {
     const double turns = static_cast<double>(value) / circle_;
-    const auto mark = static_cast<std::uint64_t>(std::ldexp(turns - std::floor(turns), static_cast<int>(bits_)) + 0.5);
+    const auto mark = static_cast<std::uint64_t>((turns - std::floor(turns)) * marks_ + 0.5);
     return mark & ((std::uint64_t{1} << bits_) - 1);
   }
   /// The value of this code that is nearest to `here`.
   [[nodiscard]] double decode(std::uint64_t code, double here) const noexcept {
-    const double turns = std::ldexp(static_cast<double>(code), -static_cast<int>(bits_)) - here / circle_;
-    return here + circle_ * (turns - std::round(turns));
+    const double turns = static_cast<double>(code) / marks_ - here / circle_;
+    return here + circle_ * (turns - std::rint(turns));
   }
 
   /// change += w_ij (x̂_j − x̂_i)
@@ -85,14 +92,16 @@ class Moniqua final : public Mixer {
       const auto here = static_cast<double>(x[i]);
       const std::uint64_t code = reader.peek() & ((std::uint64_t{1} << bits_) - 1);
       reader.skip(bits_);
-      change_[i] += from.weight * (decode(code, here) - decode(code_of(x[i]), here));
+      change_[i] += from.weight * (decode(code, here) - own_[i]);
     }
   }
 
   unsigned bits_;
+  double marks_;   ///< 2^bits
   double circle_;  ///< B
   std::size_t count_;
-  std::vector<double> change_;
+  std::vector<double> own_;     ///< x̂_i of a message
+  std::vector<double> change_;  ///< Σ_j w_ij (x̂_j − x̂_i)
   const GossipRound* round_ = nullptr;
   bool applied_ = false;
   std::vector<char> lost_;  ///< by in-neighbour

@@ -151,35 +151,63 @@ TEST_CASE("messages share their sender, their receiver and their hosts' ways out
   CHECK(seconds({{0, 2}, {0, 1}}) == 10 + 22);
 }
 
-TEST_CASE("hosts that reach each other fast are a rack, whatever their numbers") {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+TEST_CASE("hosts that reach each other fast are a rack, where another such rack is slow to reach") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     std::mt19937_64 random(seed);
-    const std::size_t size = 4 + seed % 12;  // some rack has two hosts, or all would be alike
+    const std::size_t size = 4 + seed % 12;
     std::vector<int> rack(size);
     for (int& each : rack) each = static_cast<int>(random() % 3);
     const Links links = racks(one_rank_per_host(size), rack);
     INFO("seed ", seed, ", ", size, " hosts");
+    const auto hosts_in = [&](int which) { return std::count(rack.begin(), rack.end(), which); };
+    const bool two = (hosts_in(0) > 1 ? 1 : 0) + (hosts_in(1) > 1 ? 1 : 0) + (hosts_in(2) > 1 ? 1 : 0) > 1;
     for (std::size_t a = 0; a < size; ++a) {
       const auto first = std::find(rack.begin(), rack.end(), rack[a]) - rack.begin();
-      // A host whose links are all slow, since it is alone, is not taken into a rack of others.
-      CHECK(links.first_of_rack(static_cast<int>(a)) == static_cast<int>(first));
+      CHECK(links.first_of_rack(static_cast<int>(a)) == (two ? static_cast<int>(first) : static_cast<int>(a)));
     }
   }
 }
 
-TEST_CASE("links that differ a little, or ranks of one host, make no racks") {
-  const std::vector<Place> places = blocks(5, 2);
-  std::mt19937_64 random(11);
+TEST_CASE("several ranks of a host belong to its rack; pairs that disturbed each other count as the fastest of them") {
+  // Hosts of ranks {0, 1} and {4, 5} in one rack, {2, 3} and {6, 7} in the other.
+  const std::vector<Place> places = blocks(4, 2);
   Links links(places, {1e-6, 1e10}, {20e-6, 1e9});
-  for (int rank = 0; rank < 10; ++rank) CHECK(links.first_of_rack(rank) == links.first_of_host(rank));
-  for (int a = 0; a < 10; ++a) {
-    for (int b = a + 1; b < 10; ++b) {
-      if (links.first_of_host(a) != links.first_of_host(b))
-        links.set(a, b, {20e-6, 1e9 + static_cast<double>(random() % 900'000'000)});
-    }
-  }
+  const auto set = [&](int a, int b, double rate) { links.set(a, b, {20e-6, rate}); };
+  set(0, 4, 1e9), set(2, 6, 1e9);
+  set(0, 2, 1e8), set(4, 6, 1e8), set(0, 6, 2e8);  // and none of 2 and 4
   links.find_racks();
-  for (int rank = 0; rank < 10; ++rank) CHECK(links.first_of_rack(rank) == 0);
+  const std::vector<int> expected = {0, 0, 2, 2, 0, 0, 2, 2};
+  for (int rank = 0; rank < 8; ++rank) CHECK(links.first_of_rack(rank) == expected[static_cast<std::size_t>(rank)]);
+  for (const auto& [a, b] : {std::pair(1, 3), std::pair(5, 7), std::pair(0, 7), std::pair(3, 4)}) {
+    CHECK(links.between(a, b).bytes_per_second == 2e8);
+  }
+  CHECK(links.between(1, 5).bytes_per_second == 1e9);
+  CHECK(links.text().ends_with("; racks of 2, 2 hosts"));
+  Rush rush(links, 8);
+  rush.send(0, 2, 1e8), rush.send(5, 7, 1e8);
+  CHECK(rush.seconds() == doctest::Approx(20e-6 + 1));
+}
+
+TEST_CASE("no rack is where links differ a little, or where hosts are slow by themselves") {
+  const auto all_alone = [](Links links, int size) {
+    links.find_racks();
+    for (int rank = 0; rank < size; ++rank) CHECK(links.first_of_rack(rank) == links.first_of_host(rank));
+    CHECK(links.text().find("rack") == std::string::npos);
+  };
+  const auto with = [](auto rate) {
+    Links links(one_rank_per_host(8), {1e-6, 1e10}, {20e-6, 1e9});
+    for (int a = 0; a < 8; ++a) {
+      for (int b = a + 1; b < 8; ++b) links.set(a, b, {20e-6, rate(a, b)});
+    }
+    return links;
+  };
+  std::mt19937_64 random(11);
+  all_alone(with([&](int, int) { return 1e9 + static_cast<double>(random() % 900'000'000); }), 8);
+  // One switch with hosts of 10 and of 1 Gbit/s.
+  all_alone(with([](int a, int b) { return a < 4 && b < 4 ? 1.25e9 : 1.25e8; }), 8);
+  // One pair was measured too fast.
+  all_alone(with([](int a, int b) { return a == 0 && b == 1 ? 1e9 : 4e8; }), 8);
+  all_alone(Links::supposed(blocks(4, 2)), 8);
 }
 
 TEST_CASE("messages between racks share one way") {

@@ -43,6 +43,10 @@ netlab up 4 1gbit 2 50mbit
 text=$(netlab run 4 -- "$gossamer" info --topology ring:order=measured)
 echo "$text"
 grep -q '^neighbours:.* 2 (other host)' <<< "$text"
+text=$(netlab run 4 -- "$gossamer" info --topology auto)
+echo "$text"
+grep -q 'racks of 2, 2 hosts' <<< "$text"
+grep -q '^chosen: ring:order=measured' <<< "$text"
 
 echo "== nothing is left"
 netlab down

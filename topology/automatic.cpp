@@ -4,6 +4,7 @@
 
 #include "lib/base/error.hpp"
 #include "topology/entries.hpp"
+#include "topology/gossip_graph.hpp"
 #include "topology/prediction.hpp"
 #include "topology/ring_order.hpp"
 #include "topology/shape.hpp"
@@ -16,6 +17,7 @@ constexpr std::array kKeys = {
 };
 
 constexpr std::size_t kMostComplete = 64;  // ranks that may all be connected with each other
+constexpr std::size_t kMostToured = 256;   // ranks for which a tour takes no time to speak of
 constexpr double kAlike = 1.1;             // predictions that are no further apart say nothing of which is better
 constexpr std::size_t kShown = 6;
 
@@ -52,7 +54,7 @@ std::vector<Candidate> candidates(const Layout& layout) {
     if (std::none_of(list.begin(), list.end(), same)) list.push_back(std::move(candidate));
   };
   add({"ring", rings({{layout.size}})});
-  if (layout.links.measured() && layout.size <= kMostOrdered) {
+  if (layout.links.measured() && layout.size <= kMostToured) {
     RingOrder order = ring_order(layout);
     if (!order.tour.empty()) list.push_back({"ring:order=measured", rings({{layout.size}}), std::move(order)});
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iomanip>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -74,39 +75,67 @@ void Links::set(int a, int b, const Link& link) {
   set_.insert_or_assign(key(a, b), link);
 }
 
-// By single linkage: of two racks that turn out to be one, the later takes the label of the earlier.
+template <typename Visitor>
+void Links::visit(const Visitor& visitor) const {
+  for (const auto& [pair, link] : set_) {
+    visitor(static_cast<int>(pair & 0xFFFFFFFFU), static_cast<int>(pair >> 32), link);
+  }
+}
+
+template <typename Visitor>
+void Links::visit_hosts(const Visitor& visitor) const {
+  visit([&](int low, int high, const Link& link) {
+    if (first_of_host(low) != first_of_host(high)) visitor(low, high, link);
+  });
+}
+
+// What is found does not depend on the order of visits: they take maxima and minima.
 void Links::find_racks() {
-  constexpr double kNear = 0.5;
-  std::vector<int> hosts;
-  for (std::size_t rank = 0; rank < first_of_host_.size(); ++rank) {
-    if (first_of_host_[rank] == static_cast<int>(rank)) hosts.push_back(static_cast<int>(rank));
-  }
-  const auto rate = [&](std::size_t a, std::size_t b) { return between(hosts[a], hosts[b]).bytes_per_second; };
-  std::vector<double> fastest(hosts.size(), 0);
-  for (std::size_t a = 0; a < hosts.size(); ++a) {
-    for (std::size_t b = 0; b < hosts.size(); ++b) {
-      if (a != b) fastest[a] = std::max(fastest[a], rate(a, b));
-    }
-  }
-  std::vector<int> rack = hosts;
-  for (std::size_t a = 0; a < hosts.size(); ++a) {
-    for (std::size_t b = a + 1; b < hosts.size(); ++b) {
-      if (rack[a] == rack[b] || rate(a, b) <= kNear * std::max(fastest[a], fastest[b])) continue;
-      const auto [kept, gone] = std::minmax({rack[a], rack[b]});
-      std::replace(rack.begin(), rack.end(), gone, kept);
-    }
-  }
-  // Where one leaves as fast as it gets anywhere, there is no slow way out: hosts that are slow by themselves, say.
-  std::unordered_map<int, int> first;
-  std::unordered_set<int> open;
-  for (std::size_t a = 0; a < hosts.size(); ++a) {
-    for (std::size_t b = 0; b < hosts.size(); ++b) {
-      if (rack[a] != rack[b] && rate(a, b) > kNear * fastest[a]) open.insert(rack[a]);
-    }
-  }
-  for (std::size_t a = 0; a < hosts.size(); ++a) first.emplace(hosts[a], open.contains(rack[a]) ? hosts[a] : rack[a]);
+  constexpr double kSlow = 0.5;
+  std::unordered_map<int, double> fastest;  // of each host
+  visit_hosts([&](int a, int b, const Link& link) {
+    for (const int host : {a, b}) fastest[host] = std::max(fastest[host], link.bytes_per_second);
+  });
+  const auto slow_for = [&](int host, const Link& link) { return link.bytes_per_second <= kSlow * fastest.at(host); };
+
+  // Hosts with a link that is slow for neither are together: of two labels the lower one stays.
+  std::vector<int> joined = first_of_host_;
+  const auto label = [&](int host) {
+    while (joined[static_cast<std::size_t>(host)] != host) host = joined[static_cast<std::size_t>(host)];
+    return host;
+  };
+  visit_hosts([&](int a, int b, const Link& link) {
+    if (slow_for(a, link) || slow_for(b, link)) return;
+    const auto [kept, gone] = std::minmax({label(a), label(b)});
+    joined[static_cast<std::size_t>(gone)] = kept;
+  });
+  // A link that is slow for both its ends is so because of what lies between them.
+  std::unordered_set<int> apart;
+  visit_hosts([&](int a, int b, const Link& link) {
+    if (label(a) != label(b) && slow_for(a, link) && slow_for(b, link)) apart.insert({label(a), label(b)});
+  });
   first_of_rack_.clear();
-  for (const int host : first_of_host_) first_of_rack_.push_back(first.at(host));
+  for (const int host : first_of_host_) first_of_rack_.push_back(apart.contains(label(host)) ? label(host) : host);
+  if (!apart.empty()) level_racks();
+}
+
+// Pairs that are measured together share the way between their racks, so the fastest of them is the way's rate.
+void Links::level_racks() {
+  std::map<std::pair<int, int>, Link> best;
+  const auto ways = [&](int a, int b) { return std::minmax({first_of_rack(a), first_of_rack(b)}); };
+  visit_hosts([&](int a, int b, const Link& link) {
+    if (first_of_rack(a) == first_of_rack(b)) return;
+    Link& way = best.try_emplace(ways(a, b), link).first->second;
+    way.latency_seconds = std::min(way.latency_seconds, link.latency_seconds);
+    way.bytes_per_second = std::max(way.bytes_per_second, link.bytes_per_second);
+  });
+  const auto size = static_cast<int>(first_of_host_.size());
+  for (int a = 0; a < size; ++a) {
+    for (int b = a + 1; b < size; ++b) {
+      if (first_of_host(a) != a || first_of_host(b) != b || first_of_rack(a) == first_of_rack(b)) continue;
+      if (const auto way = best.find(ways(a, b)); way != best.end()) set(a, b, way->second);
+    }
+  }
 }
 
 const Link& Links::between(int a, int b) const {
@@ -120,11 +149,9 @@ const Link& Links::between(int a, int b) const {
 std::string Links::text() const {
   Extent within;
   Extent across;
-  for (const auto& [pair, link] : set_) {
-    const auto low = static_cast<int>(pair & 0xFFFFFFFFU);
-    const auto high = static_cast<int>(pair >> 32);
+  visit([&](int low, int high, const Link& link) {
     (first_of_host(low) == first_of_host(high) ? within : across).add(link);
-  }
+  });
   if (!within.any() && !across.any()) {
     within.add(same_host_);
     across.add(other_host_);
@@ -132,7 +159,15 @@ std::string Links::text() const {
   std::string text;
   if (within.any()) text += "within hosts " + within.text();
   if (across.any()) text += (text.empty() ? "" : "; ") + ("between hosts " + across.text());
-  return text;
+  std::map<int, int> hosts_of;
+  for (std::size_t rank = 0; rank < first_of_rack_.size(); ++rank) {
+    if (first_of_host_[rank] == static_cast<int>(rank)) ++hosts_of[first_of_rack_[rank]];
+  }
+  std::string racks;
+  for (const auto& [first, hosts] : hosts_of) {
+    if (hosts > 1 && hosts_of.size() > 1) racks += sentence(racks.empty() ? "; racks of " : ", ", hosts);
+  }
+  return racks.empty() ? text : text + racks + " hosts";
 }
 
 }  // namespace gossamer

@@ -33,8 +33,10 @@ class Links {
 
   /// Ranks of different hosts: also for all others of these hosts.
   void set(int a, int b, const Link& link);
-  /// After the last set(): takes hosts that reach each other at more than half of the rate at which they reach anybody,
-  /// directly or by way of such hosts, for a rack. All that leaves it is supposed to take one way.
+  /// After the last set(): finds racks. A link is slow for a host if it has no more than half of the rate of its
+  /// fastest one; hosts joined by links that are slow for neither end are together. If there is a link from them to
+  /// others that is slow for both ends, they are a rack, and all that leaves it takes one way. Every link between two
+  /// racks then gets the rate of the fastest. Other hosts are racks of their own.
   void find_racks();
   /// Of two different ranks.
   [[nodiscard]] const Link& between(int a, int b) const;
@@ -49,10 +51,17 @@ class Links {
   /// Whether anything was set.
   [[nodiscard]] bool measured() const noexcept { return !set_.empty(); }
   /// "within hosts 0.9 to 1.2 us, 3.1 to 4 GB/s; between hosts 21 us, 0.12 GB/s": what set() was told, or the supposed.
+  /// Then racks, if any: "; racks of 4, 2 hosts".
   [[nodiscard]] std::string text() const;
 
  private:
   [[nodiscard]] std::uint64_t key(int a, int b) const noexcept;
+  /// Calls visitor(a, b, link), a < b, for all that was set, or for what is between hosts.
+  template <typename Visitor>
+  void visit(const Visitor& visitor) const;
+  template <typename Visitor>
+  void visit_hosts(const Visitor& visitor) const;
+  void level_racks();
 
   std::vector<int> first_of_host_;  // by rank; empty: every rank is alone on its host
   std::vector<int> first_of_rack_;  // by rank; empty: not found yet

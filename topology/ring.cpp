@@ -3,6 +3,7 @@
 
 #include "lib/base/error.hpp"
 #include "topology/entries.hpp"
+#include "topology/gossip_graph.hpp"
 #include "topology/ring_order.hpp"
 
 namespace gossamer {

@@ -2,8 +2,6 @@
 // C API only; started by tests/failure/fleet.hpp.
 //
 //   failure_worker BOARD     with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment
-#include <signal.h>
-
 #include <thread>
 #include <vector>
 

@@ -2,8 +2,6 @@
 // its model. Through the public C API only; started by tests/failure/fleet.hpp.
 //
 //   gossip_worker BOARD     with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment
-#include <signal.h>
-
 #include <algorithm>
 #include <thread>
 

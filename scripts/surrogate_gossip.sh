@@ -4,7 +4,7 @@
 # docs/gossip.md and draws docs/img/surrogate_gossip.svg of the first seed (gnuplot; apt: gnuplot-nox). Ten minutes a seed.
 # PROGRAM: by default the release preset's lammps_surrogate.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+root=$(realpath "$(dirname "$0")/..")
 
 seeds=(1 2 3)
 rate=100mbit
@@ -12,12 +12,16 @@ while getopts "s:r:h" option; do
   case $option in
     s) read -ra seeds <<< "$OPTARG" ;;
     r) rate=$OPTARG ;;
-    *) sed -n '2,5s/^# //p' "$0"; exit 2 ;;
+    *) sed -n '2,5s/^# //p' "$root/scripts/surrogate_gossip.sh"; exit 2 ;;
   esac
 done
 shift $((OPTIND - 1))
-program=$(realpath "${1:-build/release/examples/lammps_surrogate/lammps_surrogate}")
-netlab=(scripts/netlab.sh -l surrogate -s 10.78.0)
+program=$(realpath "${1:-$root/build/release/examples/lammps_surrogate/lammps_surrogate}")
+cd "$root"
+for tool in "$program" gnuplot; do
+  command -v "$tool" >/dev/null || { echo "surrogate_gossip: there is no $tool" >&2; exit 2; }
+done
+netlab=(scripts/netlab.sh -l surrogate -s 10.79.0)
 
 # Steps an epoch; codecs as the program takes them, each a row of the table; configuration.
 runs="
@@ -32,18 +36,15 @@ runs="
 50 mix+identity mixing=mean every=4
 50 mix+identity mixing=mean every=20 outer=nesterov
 50 push+identity topology=exponential
-50 push+identity topology=exponential staleness=8
+50 push+identity topology=exponential staleness=1
 50 push+identity mixing=pairwise
 150 push+identity topology=exponential
 "
 
 folder=$(mktemp -d)
-cleanup() {
-  "${netlab[@]}" down >/dev/null 2>&1 || true
-  rm -rf "$folder"
-}
-trap cleanup EXIT
-"${netlab[@]}" up 4 "$rate" >/dev/null
+trap 'rm -rf "$folder"' EXIT
+"${netlab[@]}" up 4 "$rate"
+trap '"${netlab[@]}" down; rm -rf "$folder"' EXIT
 
 count=$(grep -c . <<< "$runs")
 for seed in "${seeds[@]}"; do
@@ -52,13 +53,14 @@ for seed in "${seeds[@]}"; do
     [ -n "$steps" ] || continue
     number=$((number + 1))
     [ ! -t 2 ] || echo "seed $seed, run $number of $count: $codecs, $steps steps an epoch, $config" >&2
-    if ! OMPI_MCA_mpi_yield_when_idle=1 "${netlab[@]}" openmpi 4 -- "$program" --hidden 256,128 --epochs 30 --seed "$seed" \
+    # shellcheck disable=SC2086  # a list of codecs
+    if ! "${netlab[@]}" openmpi 4 -- "$program" --hidden 256,128 --epochs 30 --seed "$seed" \
       --steps "$steps" --codecs ${codecs//,/ } --config "$config" --output "$folder/$seed.$number" \
       > "$folder/out" 2>&1 < /dev/null; then
       cat "$folder/out" >&2
       exit 1
     fi
-    awk -v seed="$seed" -v steps="$steps" -v config="$config" '/^codec / { table = 1 } /^ratio:/ { table = 0 }
+    awk -v steps="$steps" -v config="$config" '/^codec / { table = 1 } /^ratio:/ { table = 0 }
       table && $2 ~ /^[0-9.naif-]+$/ { print steps * 30 "\t" $1 "\t" config "\t" $2 "\t" $3 "\t" $5 "\t" $6 }' \
       "$folder/out" >> "$folder/rows"
   done <<< "$runs"
@@ -96,12 +98,13 @@ curve() {  # run, codec in it, title, line: the plot's element; x is set by the 
 panel() {
   echo "plot $(curve 1 1 'all-reduce' 'lc "black"'), \\"
   echo "  $(curve 1 2 'all-reduce, topk 1 %' 'dt 2 lc "black"'), \\"
-  echo "  $(curve 6 1 'choco, topk 1 %' 'lc "#3182bd"'), \\"
+  echo "  $(curve 5 1 'choco, topk 1 %' 'dt 2 lc "#3182bd"'), \\"
+  echo "  $(curve 6 1 'choco, topk 1 %, 2250 steps' 'lc "#3182bd"'), \\"
   echo "  $(curve 5 2 'choco, topk 10 %' 'lc "#9ecae1"'), \\"
   echo "  $(curve 7 1 'average' 'lc "#888888"'), \\"
   echo "  $(curve 9 1 'mean every 4th step' 'lc "#31a354"'), \\"
   echo "  $(curve 10 1 'every 20th, Nesterov' 'dt 2 lc "#31a354"'), \\"
-  echo "  $(curve 14 1 'push, pull' 'lc "#d95f0e"')"
+  echo "  $(curve 14 1 'push, pull, 4500 steps' 'lc "#d95f0e"')"
 }
 {
   cat <<'PLOT'

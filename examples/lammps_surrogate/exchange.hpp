@@ -38,7 +38,7 @@ class Ranks {
 struct Traffic {
   double bytes_sent = 0;
   double codec_seconds = 0;  ///< encoding, reducing and decoding
-  double wait_seconds = 0;   ///< training stood still in goss_wait_all, goss_push and goss_pull
+  double wait_seconds = 0;   ///< of the training, in goss_wait_all, or goss_push and goss_pull
 };
 
 /// What keeps the ranks' models together.

@@ -23,7 +23,7 @@ for run in first second; do
   "${mpirun[@]}" "$program" --cells 4 --hidden 96,64 --epochs 2 --steps 6 --batch 128 --steps-per-snapshot 10 --snapshots 2 \
     --codecs identity push+identity --output "$run" --record "$run" > "$run.out" 2>&1 || fail "the $run run failed"
   awk '/would be wrong by/ { guess = $(NF - 1) } $1 == "push+identity" && $2 ~ /^[0-9.]+$/ { pushed = $2; sent = $3 }
-    END { exit !(pushed > 0 && pushed < guess && sent > 0) }' "$run.out" || fail "nothing was learnt by push and pull"
+    END { exit !(pushed > 0 && pushed < guess && sent > 0) }' "$run.out" || fail "the model that is pushed and pulled does not learn"
 done
 cmp first.rank0 second.rank0 || fail "two equal runs recorded different gradients"
 ! cmp -s first.rank0 first.rank1 || fail "two ranks recorded the same gradients"

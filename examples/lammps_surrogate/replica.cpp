@@ -40,11 +40,11 @@ Replica::Replica(Ranks& ranks, const TrainingSettings& settings, const std::stri
     : ranks_(ranks),
       settings_(settings),
       codec_(codec),
-      method_(codec),
+      method_(MethodAndCodec(codec).method),
       model_(settings.widths, settings.seed + static_cast<std::uint64_t>(ranks.rank())),
       adam_(model_, settings.momentum_under(codec)),
       gradients_(model_.layers()),
-      exchange_(ranks, codec, method_.codec, model_) {
+      exchange_(ranks, codec, MethodAndCodec(codec).codec, model_) {
   exchange_.broadcast(model_);
 }
 
@@ -75,9 +75,9 @@ double Replica::step(const Samples& batch, double weight) {
   model_.backward(output_gradient, gradients_, [this, number](int layer) {
     Layer& gradient = gradients_[static_cast<std::size_t>(layer)];
     if (recorder_) recorder_->layer(number, layer, gradient);
-    if (method() == Method::all_reduce) exchange_.start(layer, gradient);
+    if (method_ == Method::all_reduce) exchange_.start(layer, gradient);
   });
-  if (method() != Method::all_reduce) {
+  if (method_ != Method::all_reduce) {
     step_and_gossip();
     return error.cast<double>().squaredNorm();
   }
@@ -95,13 +95,13 @@ void Replica::step_and_gossip() {
   for (int layer = 0; layer < layers; ++layer) {
     Layer& parameters = model_.layers()[static_cast<std::size_t>(layer)];
     adam_.update(layer, parameters, gradients_[static_cast<std::size_t>(layer)]);
-    if (method() == Method::mix) {
+    if (method_ == Method::mix) {
       exchange_.mix(layer, parameters);
     } else {
       exchange_.push_and_pull(layer, parameters);
     }
   }
-  if (method() != Method::mix) return;
+  if (method_ != Method::mix) return;
   for (int layer = 0; layer < layers; ++layer) exchange_.finish(layer);
 }
 

@@ -48,7 +48,7 @@ class Replica {
   double test(const Samples& samples);
 
   [[nodiscard]] const std::string& codec() const { return codec_; }
-  [[nodiscard]] Method method() const { return method_.method; }
+  [[nodiscard]] Method method() const { return method_; }
   [[nodiscard]] Traffic traffic() const;  ///< this rank's, before a restart included
   [[nodiscard]] double train_seconds() const { return train_seconds_; }
   [[nodiscard]] const Mlp& model() const { return model_; }
@@ -62,13 +62,13 @@ class Replica {
     return static_cast<std::int64_t>(settings_.epochs) * settings_.steps_per_epoch;
   }
   double step(const Samples& batch, double weight);
-  /// A step by this rank's own gradients, and a round of gossip.
+  /// A step by this rank's own gradients, and gossip.
   void step_and_gossip();
 
   Ranks& ranks_;
   TrainingSettings settings_;
   std::string codec_;
-  MethodAndCodec method_;
+  Method method_;
   Mlp model_;
   Adam adam_;
   Mlp::Layers gradients_;

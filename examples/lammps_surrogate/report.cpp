@@ -57,8 +57,10 @@ void Report::table(const EpochRecord& last, const std::vector<std::uint64_t>& ha
                 codec.bytes_sent / 1e6, last.codecs[0].bytes_sent / codec.bytes_sent, codec.train_seconds,
                 codec.wait_seconds, codec.codec_seconds, static_cast<unsigned long long>(hashes[c]));
   }
-  std::printf("ratio: bytes of %s over the codec's. waiting: part of the training that stood still in goss_wait.\n",
-              codecs_[0].c_str());
+  std::printf(
+      "ratio: bytes of %s over the codec's. waiting: part of the training spent in goss_wait_all, or goss_push and "
+      "goss_pull.\n",
+      codecs_[0].c_str());
   std::fflush(stdout);
 }
 

@@ -98,6 +98,10 @@ void add_file_options(CLI::App& app, Settings& s) {
       ->type_name("FILE");
 }
 
+bool pushes(const std::string& codec) {
+  return MethodAndCodec(codec).method == Method::push;
+}
+
 // A codec's name and keys are refused here, where all ranks see the same mistake at once and nothing has started yet.
 void check_codecs(const std::vector<std::string>& codecs) {
   const std::size_t dims[2] = {64, 64};
@@ -109,6 +113,9 @@ void check_codecs(const std::vector<std::string>& codecs) {
       throw UsageError("--codecs: " + std::string(goss_last_error()));
     }
     if (std::count(codecs.begin(), codecs.end(), codec) > 1) throw UsageError("--codecs: " + codec + " is there twice");
+    if (pushes(codec) && MethodAndCodec(codec).codec != dense_codec) {
+      throw UsageError("--codecs: " + codec + ": models are pushed as they are, by push+" + dense_codec);
+    }
   }
 }
 
@@ -128,6 +135,14 @@ void check_record(const Settings& s) {
   if (!s.restart.empty()) throw UsageError("--record: the steps before --restart are gone; record the whole run");
 }
 
+// What is under way between the ranks is in nobody's checkpoint.
+void check_checkpoint(const Settings& s) {
+  if (s.checkpoint.empty() && s.restart.empty()) return;
+  if (std::any_of(s.codecs.begin(), s.codecs.end(), pushes)) {
+    throw UsageError("--checkpoint and --restart are not for codecs with push+, which always have models under way");
+  }
+}
+
 void finish(Settings& s) {
   if (!std::filesystem::exists(s.melt.potential)) {
     throw UsageError("--potential: there is no file " + s.melt.potential +
@@ -144,6 +159,7 @@ void finish(Settings& s) {
                      std::to_string(last) + ", the last epoch but one");
   }
   check_codecs(s.codecs);
+  check_checkpoint(s);
   s.melt.seed = s.training.seed;
   s.melt.hot_start_kelvin = 2 * s.start_kelvin;  // half of it goes into the springs of the perfect crystal
   s.melt.ghost_angstrom = s.radial_cutoff;

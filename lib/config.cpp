@@ -10,7 +10,7 @@ namespace {
 constexpr std::array kKeys = {
     Key{"topology", "ring", "who exchanges with whom, e.g. torus:4x8"},
     Key{"weights", "auto",
-        "of the edges in a gossip round: auto, metropolis, uniform, out-uniform, max-degree, laplacian, given"},
+        "of the edges in a gossip round: auto, metropolis, uniform, out-uniform, max-degree, laplacian, lazy, given"},
     Key{"codec", "identity", "codec of tensors that name none, e.g. topk:ratio=0.01"},
     Key{"mixing", "average", "what goss_mix does with the neighbours' models, e.g. choco:gamma=auto"},
     Key{"every", "1", "calls of goss_mix for one exchange; in the others nothing is sent"},

@@ -203,14 +203,38 @@ TEST_CASE("the mixing matrix of one rank is 1") {
   });
 }
 
+TEST_CASE("lazy weights are half of auto's and a half of the rank's own, on every graph of one round") {
+  for (const std::size_t size : {2, 3, 4, 7, 16}) {
+    std::vector<std::string> specs = graph_specs_for(size);
+    for (const std::string& product : specs_for(size)) specs.push_back(product);
+    for (const std::string& spec : specs) {
+      const Topology topology = graph(spec, size, {"auto", 3});
+      if (topology.period() > 1 || spec.ends_with("measured")) continue;
+      INFO(spec, " with ", size, " ranks");
+      const Topology lazy = graph(spec, size, {"lazy", 3});
+      const Matrix usual = mixing_matrix(topology);
+      const Matrix halved = mixing_matrix(lazy);
+      for (std::size_t i = 0; i < size; ++i) {
+        for (std::size_t j = 0; j < size; ++j) {
+          CHECK(std::abs(halved[i][j] - (usual[i][j] + (i == j ? 1 : 0)) / 2) <= 1e-15);
+        }
+      }
+      CHECK(lazy.symmetric() == topology.symmetric());
+      CHECK(lazy.row_stochastic() == topology.row_stochastic());
+      CHECK(lazy.column_stochastic() == topology.column_stochastic());
+      if (lazy.symmetric()) CHECK(std::abs(lazy.spectral_gap() - (1 - second_modulus(halved))) <= 1e-9);
+    }
+  }
+}
+
 TEST_CASE("a graph of several rounds keeps its weights; a directed one takes no undirected rule") {
-  for (const char* rule : {"metropolis", "uniform", "laplacian"}) {
+  for (const char* rule : {"metropolis", "uniform", "laplacian", "lazy"}) {
     CHECK(graph_refusal("one-peer-exponential", 8, rule).find("has weights of its own") != std::string::npos);
   }
   CHECK(graph("one-peer-exponential", 8, {"given", 0}).at(0, 0).self_weight == 0.5);
   CHECK(graph_refusal("exponential", 8, "metropolis") ==
         "weights=metropolis is for undirected graphs but topology exponential is directed; valid are auto, uniform, "
-        "out-uniform, max-degree");
+        "out-uniform, max-degree, lazy");
   CHECK(graph_refusal("exponential:8", 8) ==
         "topology exponential takes no parameters; 'exponential:8' is written exponential");
 }

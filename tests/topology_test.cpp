@@ -281,7 +281,7 @@ TEST_CASE("refused specs get a sentence with the value and the valid ones") {
   CHECK(refusal("", 8).find("has no name") != std::string::npos);
   CHECK(refusal("ring", 0).find("0 ranks") != std::string::npos);
   CHECK(refusal("ring", 4, "heavy") ==
-        "unknown weights 'heavy'; known: auto, metropolis, uniform, out-uniform, max-degree, laplacian, given");
+        "unknown weights 'heavy'; known: auto, metropolis, uniform, out-uniform, max-degree, laplacian, lazy, given");
   CHECK(refusal("ring", 4, "given").starts_with("weights=given, but topology ring comes without weights; valid are "));
   for (const char* malformed :
        {"torus", "torus:8", "torus:2x", "torus:x4", "torus:2xx4", "torus:0x8", "torus:-2x-4", "torus:2*4", "torus:2 x4",

@@ -109,11 +109,11 @@ void Topology::set_product(Product product, std::string_view weights) {
   if (!reason_.empty()) fingerprint_ = fingerprint_of(dimensions_, order_);
 }
 
-// Every rank has the same degree, so that all rules but one give all edges the weight 1 / (1 + degree).
+// Every rank has the same degree, so that most rules give all edges the weight 1 / (1 + degree).
 void Topology::set_dimensions(std::span<const Dimension> dimensions, std::string_view weights) {
   if (weights == "given") {
     fail(Status::argument, "weights=given, but topology ", spec_,
-         " comes without weights; valid are auto, metropolis, ", "uniform, out-uniform, max-degree, laplacian");
+         " comes without weights; valid are auto, metropolis, ", "uniform, out-uniform, max-degree, laplacian, lazy");
   }
   std::size_t stride = 1;
   for (Dimension dimension : dimensions) {
@@ -126,6 +126,7 @@ void Topology::set_dimensions(std::span<const Dimension> dimensions, std::string
   }
   edge_weight_ = weights == "laplacian" ? laplacian_range(dimensions_).best_weight()
                                         : 1 / (1 + static_cast<double>(dimension_neighbours(0).size()));
+  if (weights == "lazy") edge_weight_ /= 2;
 }
 
 std::vector<int> Topology::dimension_neighbours(int rank) const {

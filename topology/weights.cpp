@@ -9,8 +9,8 @@
 namespace gossamer {
 namespace {
 
-constexpr std::array<std::string_view, 7> kRules = {"auto",       "metropolis", "uniform", "out-uniform",
-                                                    "max-degree", "laplacian",  "given"};
+constexpr std::array<std::string_view, 8> kRules = {"auto",       "metropolis", "uniform", "out-uniform",
+                                                    "max-degree", "laplacian",  "lazy",    "given"};
 
 struct Degrees {
   std::vector<double> in;
@@ -48,8 +48,14 @@ void refuse_misfit(const GossipGraph& graph, std::string_view rule, std::string_
   }
   if (graph.directed && (rule == "metropolis" || rule == "laplacian")) {
     fail(Status::argument, "weights=", rule, " is for undirected graphs but topology ", spec,
-         " is directed; valid are auto, uniform, out-uniform, max-degree");
+         " is directed; valid are auto, uniform, out-uniform, max-degree, lazy");
   }
+}
+
+// A vertex's own weight that is not written down is what its row lacks to 1, then as now.
+void make_lazy(MixingRound& round) {
+  for (Arc& arc : round.arcs) arc.weight /= 2;
+  for (double& weight : round.self_weights) weight = (1 + weight) / 2;
 }
 
 }  // namespace
@@ -65,10 +71,14 @@ void check_weight_rule(std::string_view rule) {
 void set_weights(GossipGraph& graph, std::string_view rule, std::string_view spec) {
   if (rule == "given" && !graph.weighted) {
     fail(Status::argument, "weights=given, but topology ", spec, " comes without weights; valid are auto, metropolis, ",
-         "uniform, out-uniform, max-degree, laplacian");
+         "uniform, out-uniform, max-degree, laplacian, lazy");
   }
   if (rule == "given" || (rule == "auto" && graph.weighted)) return;
   refuse_misfit(graph, rule, spec);
+  if (rule == "lazy") {
+    set_weights(graph, "auto", spec);
+    return make_lazy(graph.rounds.front());
+  }
   const Degrees degrees(graph);
   if (rule == "auto") rule = choose(graph, degrees);
   MixingRound& round = graph.rounds.front();

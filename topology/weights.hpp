@@ -17,6 +17,7 @@ namespace gossamer {
 ///   max-degree   w_ij = 1 / (1 + largest degree)
 ///   laplacian    I − 2 / (λ_max + λ_2) · L, the best of all constants: symmetric, its own weights may be negative.
 ///                Xiao, Boyd, Systems & Control Letters 53, 2004
+///   lazy         (I + W) / 2, where auto would make W: no eigenvalue of a symmetric one is negative
 ///   given        those that come with the graph
 std::span<const std::string_view> weight_rules() noexcept;
 

@@ -58,6 +58,38 @@ TEST_CASE("push-sum is exact on graphs where an average is biased; its weights s
   CHECK(distance(models, mean_of(starts(kRanks))) < 1e-7);
 }
 
+/// How far ranks that began at 1 and -1 in turns are from 0, after 300 steps of momentum on h/2 x² and as many rounds.
+double apart_with_momentum(const std::string& config, double curvature) {
+  constexpr int kRanks = 4;
+  constexpr double kMomentum = 0.9;
+  std::vector<double> models(kRanks);
+  ThreadGroup group(kRanks);
+  run_ranks(kRanks, [&](int rank) {
+    const CommHandle comm = make_comm(group, rank, "transport=inproc topology=ring " + config);
+    const TensorHandle tensor = make_tensor(comm.get(), "w", {1}, "identity", GOSS_FLOAT64);
+    double model = rank % 2 == 0 ? 1 : -1;
+    double momentum = 0;
+    for (int step = 0; step < 300; ++step) {
+      momentum = kMomentum * momentum + (1 - kMomentum) * curvature * model;
+      model -= momentum;
+      ok(goss_mix(tensor.get(), &model), "mix");
+    }
+    models[static_cast<std::size_t>(rank)] = std::abs(model);
+  });
+  return *std::ranges::max_element(models);
+}
+
+// A mode of the eigenvalue λ goes by x <- λ (x − m), which for λ < 0 diverges at a curvature of (1 + |λ|) / |λ|: here
+// 4, as λ = −1/3. Without mixing it is 2 (1 + β) / (1 − β) = 38. Lazy weights have λ = 1/3, whose limit is 76.
+TEST_CASE("with momentum, a negative eigenvalue of the mixing matrix makes ranks diverge; lazy weights have none") {
+  CHECK(apart_with_momentum("mixing=average", 3) < 0.01);
+  CHECK(apart_with_momentum("mixing=average", 5) > 100);
+  CHECK(apart_with_momentum("mixing=average weights=lazy", 5) < 0.01);
+  CHECK(apart_with_momentum("mixing=average weights=lazy", 70) < 0.01);
+  CHECK(apart_with_momentum("mixing=average weights=lazy", 85) > 100);
+  CHECK(apart_with_momentum("mixing=choco:gamma=0.75", 30) < 0.01);
+}
+
 TEST_CASE("what one graph or optimiser has left behind is refused under another; the step size is told") {
   std::vector<std::vector<char>> saved(4);
   ThreadGroup group(4);

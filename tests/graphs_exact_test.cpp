@@ -113,6 +113,25 @@ TEST_CASE("Metropolis' gaps of the path and the star in closed form") {
   }
 }
 
+TEST_CASE("least eigenvalues in closed form; none of graphs that are directed or change") {
+  const double pi = std::acos(-1);
+  for (const std::size_t size : {3, 4, 9, 16}) {
+    const auto n = static_cast<double>(size);
+    INFO(size, " ranks");
+    // 1/3 + 2/3 cos(2 pi k / n) and 1/3 + 2/3 cos(pi k / n); a complete graph averages exactly, a hypercube has 1 +
+    // log2 n eigenvalues (1 + log2 n − 2 k) / (1 + log2 n).
+    CHECK(std::abs(*graph("ring", size).least_eigenvalue() - (1 + 2 * std::cos(2 * pi * std::floor(n / 2) / n)) / 3) <=
+          1e-12);
+    CHECK(std::abs(*graph("path", size).least_eigenvalue() - (1 + 2 * std::cos(pi * (n - 1) / n)) / 3) <= 1e-12);
+    CHECK(std::abs(*graph("complete", size).least_eigenvalue()) <= 1e-12);
+  }
+  CHECK(*graph("hypercube", 16).least_eigenvalue() == doctest::Approx(-3.0 / 5));
+  CHECK(*graph("ring", 1).least_eigenvalue() == 1);
+  CHECK_FALSE(graph("exponential", 8).least_eigenvalue().has_value());
+  CHECK_FALSE(graph("base:k=1", 8).least_eigenvalue().has_value());
+  CHECK_FALSE(graph("path", 1100).least_eigenvalue().has_value());
+}
+
 TEST_CASE("the weights of each rule on a path of three") {
   const auto row = [](const char* rule, int rank) { return graph("path", 3, {rule, 0}).at(rank, 0); };
   CHECK(row("metropolis", 0).self_weight == doctest::Approx(2.0 / 3));

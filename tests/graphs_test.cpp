@@ -222,7 +222,14 @@ TEST_CASE("lazy weights are half of auto's and a half of the rank's own, on ever
       CHECK(lazy.symmetric() == topology.symmetric());
       CHECK(lazy.row_stochastic() == topology.row_stochastic());
       CHECK(lazy.column_stochastic() == topology.column_stochastic());
-      if (lazy.symmetric()) CHECK(std::abs(lazy.spectral_gap() - (1 - second_modulus(halved))) <= 1e-9);
+      if (!lazy.symmetric()) {
+        CHECK_FALSE(lazy.least_eigenvalue().has_value());
+        continue;
+      }
+      CHECK(std::abs(lazy.spectral_gap() - (1 - second_modulus(halved))) <= 1e-9);
+      REQUIRE(lazy.least_eigenvalue().has_value());
+      CHECK(*lazy.least_eigenvalue() >= -1e-12);
+      CHECK(std::abs(*lazy.least_eigenvalue() - (1 + *topology.least_eigenvalue()) / 2) <= 1e-12);
     }
   }
 }

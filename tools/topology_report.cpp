@@ -60,6 +60,7 @@ void write_row(JsonWriter& out, const TopologyRow& row) {
   out.flag("row_stochastic", row.topology.row_stochastic());
   out.flag("column_stochastic", row.topology.column_stochastic());
   out.number("spectral_gap", diagnosis.spectral_gap);
+  if (diagnosis.least_eigenvalue) out.number("least_eigenvalue", *diagnosis.least_eigenvalue);
   out.flag("exact", diagnosis.exact);
   out.number("rounds", diagnosis.rounds);
   out.integer("least_in_degree", diagnosis.in_degree.least);
@@ -105,6 +106,11 @@ void print_topology(const TopologyOptions& options, const GossipJob& job, const 
   print_line("period", std::to_string(row.topology.period()) + (row.topology.period() == 1 ? " round" : " rounds"));
   print_line("mixing matrix", sums_of(row.topology));
   print_line("spectral gap", formatted("%.6g", diagnosis.spectral_gap));
+  if (diagnosis.least_eigenvalue) {
+    const bool harmful = *diagnosis.least_eigenvalue < -1e-9 && !diagnosis.exact;
+    print_line("least eigenvalue",
+               formatted("%.6g", *diagnosis.least_eigenvalue) + (harmful ? ": with momentum, take weights=lazy" : ""));
+  }
   print_line("degree in", range_of(diagnosis.in_degree));
   print_line("degree out", range_of(diagnosis.out_degree));
   print_line("connections", std::to_string(diagnosis.connections) + " at most, of a rank");

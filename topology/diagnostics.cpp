@@ -97,6 +97,7 @@ void count_steps(const Topology& topology, const GossipJob& job, Diagnosis& resu
 Diagnosis diagnose(const Topology& topology, const GossipJob& job) {
   Diagnosis result;
   result.spectral_gap = topology.spectral_gap();
+  result.least_eigenvalue = topology.least_eigenvalue();
   result.exact = result.spectral_gap > 1 - kNoGap;
   result.rounds = result.exact ? rounds_until_exact(topology) : rounds_until_reduced(result.spectral_gap);
   for (int rank = 0; rank < topology.size(); ++rank) {

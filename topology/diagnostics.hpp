@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "topology/links.hpp"
 #include "topology/topology.hpp"
@@ -22,7 +23,8 @@ struct Range {
 /// What a topology is good for. Times are a model: ranks send to all receivers at once, as a Rush.
 struct Diagnosis {
   double spectral_gap = 1;
-  bool exact = false;                ///< a number of rounds ends in consensus
+  std::optional<double> least_eigenvalue;  ///< as Topology has it
+  bool exact = false;                      ///< a number of rounds ends in consensus
   double rounds = 0;                 ///< until disagreement is 1000 times smaller, or gone if exact; infinity: never
   Range in_degree;                   ///< in one round
   Range out_degree;                  ///< in one round

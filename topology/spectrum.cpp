@@ -182,4 +182,11 @@ double gossip_gap(const std::vector<std::vector<Neighbourhood>>& rounds, bool ro
   return 1 - std::pow(radius, 1 / static_cast<double>(rounds.size()));
 }
 
+std::optional<double> least_eigenvalue(const std::vector<Neighbourhood>& round) {
+  if (round.size() > kDenseSymmetric) return std::nullopt;
+  const auto size = static_cast<Index>(round.size());
+  const MatrixXd matrix = mix(round, MatrixXd(MatrixXd::Identity(size, size)), false);
+  return Eigen::SelfAdjointEigenSolver<MatrixXd>(matrix, Eigen::EigenvaluesOnly).eigenvalues()[0];
+}
+
 }  // namespace gossamer

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,5 +27,7 @@ LaplacianRange laplacian_range(const GossipGraph& graph);
 /// Topology::spectral_gap() of a gossip graph: rounds by number and rank. `row_stochastic` or else every round's
 /// columns sum to 1.
 double gossip_gap(const std::vector<std::vector<Neighbourhood>>& rounds, bool row_stochastic, bool symmetric);
+/// Of a symmetric round; nothing above 1024 ranks.
+std::optional<double> least_eigenvalue(const std::vector<Neighbourhood>& round);
 
 }  // namespace gossamer

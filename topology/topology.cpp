@@ -171,4 +171,10 @@ double Topology::spectral_gap() const {
   return dimensions_.empty() ? 1 : laplacian_range(dimensions_).gap(edge_weight_);
 }
 
+std::optional<double> Topology::least_eigenvalue() const {
+  if (rounds_.empty()) return 1 - edge_weight_ * laplacian_range(dimensions_).largest;
+  if (!symmetric_ || rounds_.size() > 1) return std::nullopt;
+  return gossamer::least_eigenvalue(rounds_.front());
+}
+
 }  // namespace gossamer

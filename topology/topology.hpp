@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -104,6 +105,9 @@ class Topology {
   /// second at most; above, an iteration that is within some percent unless the gap is below 0.01, when it may be too
   /// large.
   [[nodiscard]] double spectral_gap() const;
+  /// The mixing matrix' smallest eigenvalue, if it is symmetric and always the same; of a gossip graph up to 1024
+  /// ranks. Below 0 differences change their signs from round to round, which momentum does not stand.
+  [[nodiscard]] std::optional<double> least_eigenvalue() const;
   /// Every rank hears, in time, from every other.
   [[nodiscard]] bool connected() const;
   /// The longest of the shortest ways between two ranks, in edges of the graph of all rounds together.

@@ -162,7 +162,7 @@ TEST_CASE("graphs of finite time have the mean after a period, for every number 
   for (std::size_t size = 2; size <= 64; ++size) {
     for (const std::string& spec : graph_specs_for(size)) {
       const Topology topology = graph(spec, size);
-      if (!is_exact_after_a_period(topology) || (spec.starts_with("base") && spec != "base:k=1")) continue;
+      if (!is_exact_after_a_period(topology) || spec == "base:k=2" || spec == "base:k=4") continue;
       INFO(spec, " with ", size, " ranks, seed ", kSeed);
       check_pace(topology, deeds_of(topology, "topology=" + spec, 1));
     }

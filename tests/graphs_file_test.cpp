@@ -131,6 +131,26 @@ TEST_CASE("weights of a file are kept, and replaced when a rule is asked for") {
   CHECK(graph(own.spec() + ",directed=on", 2).at(1, 0).self_weight == 0.1);
 }
 
+TEST_CASE("lazy weights of a file's own ones, of degrees that differ, and of columns alone") {
+  const TemporaryFile own(".txt", "0 0 0.5\n1 1 0.1\n0 1 0.5\n1 0 0.9\n");
+  const TemporaryFile uneven(".txt", "0 1\n1 2\n2 0\n0 2\n");
+  const TemporaryFile undirected(".txt", "0 1 0.25\n1 2 0.5\n");
+  for (const std::string& spec : {own.spec() + ",directed=on", uneven.spec() + ",directed=on", undirected.spec()}) {
+    const std::size_t size = spec.starts_with(own.spec()) ? 2 : 3;
+    INFO(spec);
+    const Topology topology = graph(spec, size);
+    const Topology lazy = graph(spec, size, {"lazy", 0});
+    Matrix expected = mixing_matrix(topology);
+    for (std::size_t i = 0; i < size; ++i) {
+      for (double& weight : expected[i]) weight /= 2;
+      expected[i][i] += 0.5;
+    }
+    CHECK(largest_difference(mixing_matrix(lazy), expected) <= 1e-15);
+    CHECK(lazy.row_stochastic() == topology.row_stochastic());
+    CHECK(lazy.column_stochastic() == topology.column_stochastic());
+  }
+}
+
 TEST_CASE("broken files are refused with the place and the reason") {
   CHECK(graph_refusal("file:/nowhere/graph.txt", 3) == "topology file: cannot read '/nowhere/graph.txt'");
   CHECK(graph_refusal("file", 3).find("names no file") != std::string::npos);

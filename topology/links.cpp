@@ -92,6 +92,7 @@ void Links::visit_hosts(const Visitor& visitor) const {
 // What is found does not depend on the order of visits: they take maxima and minima.
 void Links::find_racks() {
   constexpr double kSlow = 0.5;
+  if (first_of_host_.empty()) return;       // all links are alike
   std::unordered_map<int, double> fastest;  // of each host
   visit_hosts([&](int a, int b, const Link& link) {
     for (const int host : {a, b}) fastest[host] = std::max(fastest[host], link.bytes_per_second);
@@ -129,10 +130,13 @@ void Links::level_racks() {
     way.latency_seconds = std::min(way.latency_seconds, link.latency_seconds);
     way.bytes_per_second = std::max(way.bytes_per_second, link.bytes_per_second);
   });
-  const auto size = static_cast<int>(first_of_host_.size());
-  for (int a = 0; a < size; ++a) {
-    for (int b = a + 1; b < size; ++b) {
-      if (first_of_host(a) != a || first_of_host(b) != b || first_of_rack(a) == first_of_rack(b)) continue;
+  std::vector<int> hosts;
+  for (int rank = 0; rank < static_cast<int>(first_of_host_.size()); ++rank) {
+    if (first_of_host(rank) == rank) hosts.push_back(rank);
+  }
+  for (const int a : hosts) {
+    for (const int b : hosts) {
+      if (b <= a || first_of_rack(a) == first_of_rack(b)) continue;
       if (const auto way = best.find(ways(a, b)); way != best.end()) set(a, b, way->second);
     }
   }
@@ -163,11 +167,15 @@ std::string Links::text() const {
   for (std::size_t rank = 0; rank < first_of_rack_.size(); ++rank) {
     if (first_of_host_[rank] == static_cast<int>(rank)) ++hosts_of[first_of_rack_[rank]];
   }
-  std::string racks;
+  constexpr std::size_t kShown = 16;
+  std::vector<int> racks;
   for (const auto& [first, hosts] : hosts_of) {
-    if (hosts > 1 && hosts_of.size() > 1) racks += sentence(racks.empty() ? "; racks of " : ", ", hosts);
+    if (hosts > 1 && hosts_of.size() > 1) racks.push_back(hosts);
   }
-  return racks.empty() ? text : text + racks + " hosts";
+  if (racks.empty()) return text;
+  text += "; racks of ";
+  for (std::size_t i = 0; i < std::min(racks.size(), kShown); ++i) text += sentence(i == 0 ? "" : ", ", racks[i]);
+  return text + (racks.size() > kShown ? ", ... hosts" : " hosts");
 }
 
 }  // namespace gossamer

@@ -50,8 +50,8 @@ class Links {
   }
   /// Whether anything was set.
   [[nodiscard]] bool measured() const noexcept { return !set_.empty(); }
-  /// "within hosts 0.9 to 1.2 us, 3.1 to 4 GB/s; between hosts 21 us, 0.12 GB/s": what set() was told, or the supposed.
-  /// Then racks, if any: "; racks of 4, 2 hosts".
+  /// "within hosts 0.9 to 1.2 us, 3.1 to 4 GB/s; between hosts 21 us, 0.12 GB/s": what set() was told and find_racks()
+  /// made of it, or the supposed. Then racks, if any: "; racks of 4, 2 hosts".
   [[nodiscard]] std::string text() const;
 
  private:

@@ -106,7 +106,8 @@ class Topology {
   /// large.
   [[nodiscard]] double spectral_gap() const;
   /// The mixing matrix' smallest eigenvalue, if it is symmetric and always the same; of a gossip graph up to 1024
-  /// ranks. Below 0 differences change their signs from round to round, which momentum does not stand.
+  /// ranks. Clearly below 0 it makes differences
+  /// change their signs from round to round, which momentum does not tolerate.
   [[nodiscard]] std::optional<double> least_eigenvalue() const;
   /// Every rank hears, in time, from every other.
   [[nodiscard]] bool connected() const;

@@ -19,6 +19,10 @@ struct Greeting {
 
 using LifelineAddress = std::array<std::byte, Contact::blob_bytes>;
 
+/// Of the timeout, for lifelines to meet: the others wait that long for the exchange that follows, and are to hear
+/// there why a rank has met nobody, not that it is missing.
+constexpr double kMeetingShare = 0.8;
+
 }  // namespace
 
 std::unique_ptr<Communicator> Communicator::create(Bootstrap& bootstrap, std::string_view config_text) {
@@ -117,7 +121,7 @@ void Communicator::open(Bootstrap& bootstrap) {
         lifelines.emplace_back(all[rank].begin(), all[rank].end());
         same_host.push_back(near(static_cast<int>(rank)) ? 1 : 0);
       }
-      lifelines_->connect(neighbours, lifelines, same_host, config_.timeout_seconds);
+      lifelines_->connect(neighbours, lifelines, same_host, kMeetingShare * config_.timeout_seconds);
     }
     for (const int neighbour : neighbours) {
       endpoint_->connect(neighbour, addresses[static_cast<std::size_t>(neighbour)], near(neighbour));

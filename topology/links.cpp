@@ -170,7 +170,7 @@ std::string Links::text() const {
   constexpr std::size_t kShown = 16;
   std::vector<int> racks;
   for (const auto& [first, hosts] : hosts_of) {
-    if (hosts > 1 && hosts_of.size() > 1) racks.push_back(hosts);
+    if (hosts > 1) racks.push_back(hosts);
   }
   if (racks.empty()) return text;
   text += "; racks of ";
